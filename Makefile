@@ -1,0 +1,42 @@
+# Works with GNU make 3.81, the one that macOS brings.
+
+GO ?= go
+FUZZTIME ?= 10s
+TESTFLAGS ?= -race -timeout 9m
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint fmt bench fuzz tools clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+build: ## build bin/ackbus
+	$(GO) build -o bin/ackbus ./cmd/ackbus
+
+demo: ## requests and receipts on three nodes with an embedded Redis, in under 20 s
+	@$(GO) run ./cmd/ackbus demo
+
+test: tools ## all tests with the race detector, on real redis-servers; installs what they need
+	$(GO) test $(TESTFLAGS) ./...
+
+tools: ## find or install what the tests need: redis-server, lua5.4 with lua-socket, curl
+	@scripts/test-tools
+
+lint: ## gofmt, go vet, golangci-lint (built into .tools the first time)
+	scripts/formatted
+	$(GO) vet ./...
+	scripts/owned-goroutines
+	scripts/golangci-lint run ./...
+
+fmt: ## gofmt, and imports in their groups: standard, others, ours
+	scripts/golangci-lint fmt ./...
+
+bench: ## the floor, plain go-redis and ackbus in one run, on this machine
+	@echo "bench: nothing else should run meanwhile; it starts its own redis-server. Flags: go run ./bench -h"
+	$(GO) run ./bench
+
+fuzz: ## each fuzz target for FUZZTIME (10s)
+	scripts/fuzz $(FUZZTIME)
+
+clean: ## remove bin and .tools
+	rm -rf bin .tools
