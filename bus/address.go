@@ -1,0 +1,142 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+// MaxName is how many bytes the name in an address may have.
+const MaxName = 255
+
+// ErrAddress is wrapped by every error about an address that can't be read.
+var ErrAddress = errors.New("bus: bad address")
+
+// An Address says whom a message is for. Its text form is kind:name (user:42, group:news, socket:<id>, node:<name or id>,
+// topic:chat.42) or all. The zero Address is nobody and is refused wherever a message is sent.
+type Address struct {
+	kind string // "user", "group", "socket", "node", "topic", "all"
+	name string // empty for all
+}
+
+// User is every endpoint of one user, wherever it is connected.
+func User(id string) Address { return Address{"user", id} }
+
+// Group is every endpoint that has joined the group.
+func Group(name string) Address { return Address{"group", name} }
+
+// Socket is one connected socket, by the ID that its welcome and its receipts carry.
+func Socket(id string) Address { return Address{"socket", id} }
+
+// NodeNamed is every node with the name, or the one node with the ID.
+func NodeNamed(name string) Address { return Address{"node", name} }
+
+// Topic is every subscriber of a topic. Dots divide a topic by convention; SubscribePattern matches over the whole name.
+func Topic(name string) Address { return Address{"topic", name} }
+
+// Everyone is every endpoint of the cluster.
+func Everyone() Address { return Address{"all", ""} }
+
+// ParseAddress reads the text form of an address. Its errors wrap ErrAddress and say what is allowed.
+func ParseAddress(s string) (Address, error) {
+	if s == "all" {
+		return Everyone(), nil
+	}
+	kind, name, found := strings.Cut(s, ":")
+	if !found || s == "all:" {
+		return Address{}, fmt.Errorf("%w %q: want kind:name (kinds: user, group, socket, node, topic) or all", ErrAddress, clip(s))
+	}
+	a := Address{kind, name}
+	if err := a.check(); err != nil {
+		return Address{}, err
+	}
+	return a, nil
+}
+
+// Kind is user, group, socket, node, topic or all.
+func (a Address) Kind() string { return a.kind }
+
+// Name is what follows the kind: a user's ID, a group's name and so on.
+func (a Address) Name() string { return a.name }
+
+// String is the text form.
+func (a Address) String() string {
+	if a.name == "" {
+		return a.kind
+	}
+	return a.kind + ":" + a.name
+}
+
+// IsZero reports whether the address is nobody.
+func (a Address) IsZero() bool { return a == Address{} }
+
+// MarshalText gives the text form.
+func (a Address) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText reads the text form.
+func (a *Address) UnmarshalText(p []byte) error {
+	parsed, err := ParseAddress(string(p))
+	if err == nil {
+		*a = parsed
+	}
+	return err
+}
+
+func (a Address) check() error {
+	switch a.kind {
+	case "all":
+		if a.name != "" {
+			return fmt.Errorf("%w %q: all takes no name", ErrAddress, clip(a.String()))
+		}
+		return nil
+	case "user", "group", "node", "topic":
+		return checkName(a.kind, a.name)
+	case "socket":
+		_, err := socketNode(a.name)
+		return err
+	case "":
+		return fmt.Errorf("%w: it is empty; want kind:name (kinds: user, group, socket, node, topic) or all", ErrAddress)
+	}
+	return fmt.Errorf("%w: unknown kind %q: want user, group, socket, node, topic or all", ErrAddress, clip(a.kind))
+}
+
+func checkName(kind, name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("%w: %s needs a name, as in %s:42", ErrAddress, kind, kind)
+	case len(name) > MaxName:
+		return fmt.Errorf("%w: the name of a %s has %d bytes, at most %d are allowed", ErrAddress, kind, len(name), MaxName)
+	case !utf8.ValidString(name):
+		return fmt.Errorf("%w: the name of a %s is not valid UTF-8", ErrAddress, kind)
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Errorf("%w: the name of a %s holds a control character", ErrAddress, kind)
+	}
+	return nil
+}
+
+// socketNode returns the node that a socket's ID names: the ID is the node's ID, a dot, and a number in base 36.
+func socketNode(id string) (uuid.UUID, error) {
+	const want = "want the socket ID that a welcome or a receipt carries"
+	text, number, found := strings.Cut(id, ".")
+	if _, err := strconv.ParseUint(number, 36, 64); !found || err != nil || len(number) > 13 || len(text) != 36 {
+		return uuid.Nil, fmt.Errorf("%w: bad socket %q: %s", ErrAddress, clip(id), want)
+	}
+	node, err := uuid.Parse(text)
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("%w: bad socket %q: %s", ErrAddress, clip(id), want)
+	}
+	return node, nil
+}
+
+// clip shortens text from outside before it goes into an error.
+func clip(s string) string {
+	if len(s) <= 64 {
+		return s
+	}
+	return strings.ToValidUTF8(s[:64], "") + "…"
+}

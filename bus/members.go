@@ -1,0 +1,196 @@
+package bus
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/ackbus/ackbus/bus/relay"
+)
+
+// The rhythm of membership.
+const (
+	announceEvery = time.Second
+	announceSlow  = 50 // members beyond which it goes slower
+	missedMost    = 3  // announcements in a row, and a half, before a member is gone
+	settleWithin  = time.Second
+	suspectFor    = time.Second
+)
+
+// Tokens of the packets of membership.
+const (
+	rollToken = 1<<61 | 1 // a roll call, whose count says how many will answer
+	byeToken  = 1<<61 | 2 // this node's goodbye
+)
+
+// members is what a node knows of the others: a pure state machine like requests.
+type members struct {
+	self    uuid.UUID
+	name    string
+	prefix  string
+	table   map[uuid.UUID]*member
+	me      announcement
+	began   time.Duration
+	counted int // members that heard the roll call; -1: not known yet
+	settled bool
+	told    time.Duration // when this node was last announced
+	packets []relay.Packet
+	log     func(event string, m *member)
+}
+
+type member struct {
+	id   uuid.UUID
+	name string
+	announcement
+	seen   time.Duration
+	silent bool // not heard for long; it is a member until Redis holds no connection of it any more
+}
+
+func newMembers(self uuid.UUID, name, prefix string, observer bool) *members {
+	m := &members{self: self, name: name, prefix: prefix, table: make(map[uuid.UUID]*member), counted: -1,
+		log: func(string, *member) {}}
+	if observer {
+		m.me.flags |= memberObserver
+	}
+	return m
+}
+
+// start makes the node known and calls the roll.
+func (m *members) start(now time.Duration) {
+	m.began = now
+	m.announce(now)
+	m.packets = append(m.packets, relay.Packet{Channel: membersChannel(m.prefix), Payload: encodeRollCall(m.self), Token: rollToken})
+}
+
+func (m *members) announce(now time.Duration) {
+	m.told = now
+	m.send(membersChannel(m.prefix))
+}
+
+func (m *members) send(channel string) {
+	m.packets = append(m.packets, relay.Packet{Channel: channel, Payload: encodeAnnounce(m.self, m.name, m.me)})
+}
+
+// leave says goodbye.
+func (m *members) leave() {
+	m.me.flags |= memberLeaving
+	m.send(membersChannel(m.prefix))
+	m.packets[len(m.packets)-1].Token = byeToken
+}
+
+// rolled takes the count of the roll call.
+func (m *members) rolled(now time.Duration, r relay.Result) {
+	if r.Err == nil {
+		m.counted = r.Count
+	}
+	m.checkSettled(now)
+}
+
+// called answers a roll call.
+func (m *members) called(node uuid.UUID) {
+	if node != m.self {
+		m.send(replyChannel(m.prefix, node))
+	}
+}
+
+// announced takes what a member tells about itself.
+func (m *members) announced(now time.Duration, c *control) {
+	switch {
+	case c.node == m.self:
+		return
+	case c.member.flags&memberLeaving != 0:
+		m.drop(c.node, "member left")
+		return
+	}
+	known := m.table[c.node]
+	if known == nil {
+		known = &member{id: c.node}
+		m.table[c.node] = known
+		defer func() { m.log("member joined", known) }()
+	}
+	if known.name != string(c.name) {
+		known.name = string(c.name)
+	}
+	known.announcement, known.seen, known.silent = c.member, now, false
+	m.checkSettled(now)
+}
+
+// drop forgets a member.
+func (m *members) drop(id uuid.UUID, why string) {
+	if known := m.table[id]; known != nil {
+		delete(m.table, id)
+		m.log(why, known)
+	}
+}
+
+func (m *members) checkSettled(now time.Duration) {
+	if m.counted >= 0 && len(m.table)+1 >= m.counted || now-m.began >= settleWithin {
+		m.settled = true
+		m.me.flags |= memberSettled
+	}
+}
+
+// advance lets time pass: the node is announced, and those that were not heard for long are silent.
+func (m *members) advance(now time.Duration) {
+	every := announceEvery * time.Duration(1+len(m.table)/announceSlow)
+	if now-m.told >= every-announceEvery/2 { // this is called about once a second
+		m.announce(now)
+	}
+	m.checkSettled(now)
+	for _, known := range m.table {
+		if now-known.seen > missedMost*every+every/2 && !known.silent {
+			known.silent = true
+			m.log("member silent", known)
+		}
+	}
+}
+
+// gap gives every member another chance: what it announced may have been missed.
+func (m *members) gap(now time.Duration) {
+	for _, known := range m.table {
+		known.seen, known.silent = now, false
+	}
+}
+
+// holders is how many members hold beacons.
+func (m *members) holders() int {
+	n := 0
+	if m.me.flags&memberObserver == 0 {
+		n = 1
+	}
+	for _, known := range m.table {
+		if known.flags&memberObserver == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// doubtful appends the members that are to be looked at: the silent ones, or all.
+func (m *members) doubtful(to []uuid.UUID, all bool) []uuid.UUID {
+	for id, known := range m.table {
+		if all || known.silent {
+			to = append(to, id)
+		}
+	}
+	return to
+}
+
+// nodes lists all members, this node first, the others by name.
+func (m *members) nodes(now time.Duration) []Node {
+	all := make([]Node, 0, len(m.table)+1)
+	for _, known := range m.table {
+		all = append(all, nodeOf(known.id, known.name, known.announcement, now-known.seen))
+	}
+	slices.SortFunc(all, func(a, b Node) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID.String(), b.ID.String()))
+	})
+	return slices.Insert(all, 0, nodeOf(m.self, m.name, m.me, 0))
+}
+
+func nodeOf(id uuid.UUID, name string, a announcement, seen time.Duration) Node {
+	return Node{ID: id, Name: name, Sockets: a.sockets, Methods: a.methods, Settled: a.flags&memberSettled != 0,
+		Draining: a.flags&memberDraining != 0, Observer: a.flags&memberObserver != 0, Seen: seen}
+}

@@ -1,0 +1,149 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// queue is the endpoint of a Go handler: one bounded queue, and goroutines only while it is not empty.
+type queue struct {
+	bus         *Bus
+	handler     Handler
+	size        int
+	concurrency int
+	once        func() // leaves after the first message; nil: stays
+
+	mu      sync.Mutex
+	waiting []delivered
+	running int
+	gone    bool // once, and the message has come
+}
+
+type delivered struct {
+	message *Message
+	ticket  Ticket
+}
+
+// late reports whether the message's time is over.
+func (d delivered) late(now time.Time) bool {
+	return !d.message.Deadline.IsZero() && !d.message.Deadline.After(now)
+}
+
+// Deliver queues the message. What does not fit is rejected as overloaded.
+func (q *queue) Deliver(m *Message, t Ticket) {
+	q.mu.Lock()
+	refused, gone := len(q.waiting) >= q.size, q.gone
+	if !refused && !gone {
+		q.gone = q.once != nil
+		q.waiting = append(q.waiting, delivered{m, t})
+	}
+	start := !refused && !gone && q.running < q.concurrency
+	if start {
+		q.running++
+	}
+	q.mu.Unlock()
+	switch {
+	case gone:
+		t.Close()
+	case refused:
+		t.Reject(CodeOverloaded, fmt.Sprintf("the handler's queue of %d messages is full", q.size))
+	case q.once != nil:
+		q.once()
+	}
+	if start && !q.bus.group.Go(q.work) {
+		q.abandon()
+	}
+}
+
+// Forget is nothing to a handler: its context has ended.
+func (q *queue) Forget(uuid.UUID) {}
+
+// work handles what is queued, and ends when nothing is.
+func (q *queue) work() {
+	ended := false
+	defer func() {
+		if !ended && !q.bus.group.Go(q.work) { // the handler called runtime.Goexit
+			q.abandon()
+		}
+	}()
+	for {
+		q.mu.Lock()
+		if len(q.waiting) > 0 && q.bus.group.Context().Err() != nil {
+			q.mu.Unlock()
+			q.abandon()
+			ended = true
+			return
+		}
+		if len(q.waiting) == 0 {
+			q.running--
+			q.mu.Unlock()
+			ended = true
+			return
+		}
+		next := q.waiting[0]
+		q.waiting[0] = delivered{}
+		if q.waiting = q.waiting[1:]; len(q.waiting) == 0 {
+			q.waiting = nil
+		}
+		q.mu.Unlock()
+		q.handle(next)
+	}
+}
+
+func (q *queue) handle(d delivered) {
+	now := q.bus.now()
+	if d.late(q.bus.epoch.Add(now)) {
+		d.ticket.Expire()
+		return
+	}
+	ctx := &handling{bus: q.bus.group.Context(), deadline: d.message.Deadline}
+	defer ctx.end()
+	d.ticket.step(now, OutcomeWritten, memo{})
+	returned := false
+	defer func() {
+		if !returned { // it called runtime.Goexit
+			d.ticket.Reject(CodeInternal, "the handler ended without an answer")
+		}
+	}()
+	reply, err := q.call(ctx, d.message)
+	returned = true
+	if err != nil && d.late(time.Now()) {
+		return // it waited for its context: the deadline itself says what became of the message
+	}
+	if err != nil {
+		r := rejectionOf(err)
+		d.ticket.Reject(r.Code, r.Message)
+		return
+	}
+	d.ticket.Confirm(reply)
+}
+
+// call turns a panic into a rejection: no panic of a handler takes the node down.
+func (q *queue) call(ctx context.Context, m *Message) (reply Body, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			q.bus.log.Error("handler panicked", slog.String("to", m.To.String()), slog.String("event", m.Event),
+				slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+			err = Reject(CodeInternal, "the handler panicked")
+		}
+	}()
+	return q.handler(ctx, m)
+}
+
+// abandon closes what is queued: the bus has stopped.
+func (q *queue) abandon() {
+	q.mu.Lock()
+	waiting := q.waiting
+	q.waiting = nil
+	q.running--
+	q.mu.Unlock()
+	for _, d := range waiting {
+		d.ticket.Close()
+	}
+}

@@ -1,0 +1,78 @@
+package bus
+
+import (
+	"cmp"
+	"strings"
+	"time"
+)
+
+// A Ticket is one delivery that a publisher waits for. Each of its methods reports a step, once: what comes later, or
+// to the zero Ticket (nobody waits), changes nothing. They may be called from any goroutine and don't block.
+type Ticket struct {
+	bus    *Bus
+	record *record
+	index  int
+}
+
+// Awaited reports whether a publisher waits for the delivery.
+func (t Ticket) Awaited() bool { return t.record != nil }
+
+// Written says that the message was handed to the kernel.
+func (t Ticket) Written() { t.step(t.now(), OutcomeWritten, memo{}) }
+
+// Confirm says that the endpoint acknowledged, with a reply. It reports whether that settled the delivery.
+func (t Ticket) Confirm(reply Body) bool {
+	if t.record == nil {
+		return false
+	}
+	if err := t.bus.checkBody(reply); err != nil {
+		return t.Reject(CodeInternal, err.Error())
+	}
+	return t.step(t.now(), OutcomeConfirmed, memo{reply: reply})
+}
+
+// Reject says that the endpoint refused. It reports whether that settled the delivery. Code and message are cut to what
+// a receipt carries.
+func (t Ticket) Reject(code, message string) bool {
+	return t.step(t.now(), OutcomeRejected, memo{code: cut(cmp.Or(code, CodeRejected), MaxName), message: cut(message, MaxHeaderBytes)})
+}
+
+// Close says that the socket closed before it acknowledged.
+func (t Ticket) Close() { t.step(t.now(), OutcomeClosed, memo{}) }
+
+// Drop says that the message was not written and why: the endpoint was not ready, or too slow.
+func (t Ticket) Drop(code, message string) {
+	t.step(t.now(), OutcomeDropped, memo{code: code, message: message})
+}
+
+// Expire says that the message's time ran out before it was written.
+func (t Ticket) Expire() { t.step(t.now(), OutcomeExpired, memo{}) }
+
+// now is the bus's time, or 0 where nobody waits.
+func (t Ticket) now() time.Duration {
+	if t.record == nil {
+		return 0
+	}
+	return t.bus.now()
+}
+
+func (t Ticket) step(now time.Duration, o Outcome, m memo) bool {
+	if t.record == nil {
+		return false
+	}
+	b := t.bus
+	b.claimsMu.Lock()
+	counted := b.claims.step(now, t.record, t.index, o, m)
+	fx := b.claims.take()
+	b.claimsMu.Unlock()
+	b.performClaims(fx)
+	return counted
+}
+
+// cut shortens text to n bytes at most.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
