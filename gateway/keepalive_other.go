@@ -1,0 +1,11 @@
+//go:build !linux
+
+package gateway
+
+import (
+	"net"
+	"time"
+)
+
+// setUserTimeout does nothing where the system has no such option; the write timeout remains.
+func setUserTimeout(*net.TCPConn, time.Duration) error { return nil }
