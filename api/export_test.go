@@ -1,0 +1,28 @@
+package api
+
+import "github.com/ackbus/ackbus/bus"
+
+// Routes lists what the API serves, for the test that holds it against the document.
+func Routes(a *API) []string {
+	var all []string
+	for _, one := range a.routes() {
+		all = append(all, one.method+" "+one.path)
+	}
+	return all
+}
+
+// ReceiptStatus is the status of an answer with the receipt.
+func ReceiptStatus(r *bus.Receipt, err error) int { return receiptStatus(r, err) }
+
+// FailureOf is the status and the code of an answer without a receipt.
+func FailureOf(err error) (int, string) {
+	f := failureOf(err)
+	return f.status, f.code
+}
+
+// ReadMessage reads the body of a publishing.
+func ReadMessage(body []byte) (bus.Address, bus.Body, error) {
+	var m message
+	err := readObject(body, m.fields(DefaultMaxData))
+	return m.to, m.data, err
+}
