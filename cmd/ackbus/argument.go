@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/ackbus/ackbus/bus"
+)
+
+// maxArgument is how much is read of a file or of standard input: more than any body may have.
+const maxArgument = 64 << 20
+
+const messageHelp = `TO is user:42, group:news, socket:ID, node:NAME, topic:NAME or all.
+DATA is JSON, @FILE for the content of a file, or - for standard input. Without it the message has no data.`
+
+// dataArgument reads the data of a message from the arguments from the third on.
+func dataArgument(args []string, in io.Reader) (bus.Body, error) {
+	if len(args) < 3 {
+		return bus.Body{}, nil
+	}
+	raw, err := argumentBytes(args[2], in)
+	if err != nil {
+		return bus.Body{}, usageError("data: %w", err)
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, raw); err != nil {
+		return bus.Body{}, usageError("data: not JSON: %w%s", err, quotingHint(string(raw)))
+	}
+	body, err := bus.Encoded(bus.FormatJSON, compact.Bytes())
+	if err != nil {
+		return bus.Body{}, usageError("data: %w", plain(err))
+	}
+	return body, nil
+}
+
+func argumentBytes(arg string, in io.Reader) ([]byte, error) {
+	name, isFile := strings.CutPrefix(arg, "@")
+	switch {
+	case arg == "-":
+		return readAtMost(in)
+	case isFile:
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = f.Close() }() // it was only read
+		return readAtMost(f)
+	}
+	return []byte(arg), nil
+}
+
+func readAtMost(r io.Reader) ([]byte, error) {
+	p, err := io.ReadAll(io.LimitReader(r, maxArgument+1))
+	if err == nil && len(p) > maxArgument {
+		err = fmt.Errorf("more than %d bytes", maxArgument)
+	}
+	return p, err
+}
+
+// quotingHint shows how a word becomes JSON in a shell.
+func quotingHint(word string) string {
+	if word == "" || len(word) > 40 || strings.ContainsAny(word, "{[\"'\n") {
+		return ""
+	}
+	return `; text needs quotes of its own: '"` + word + `"'`
+}

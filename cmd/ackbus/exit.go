@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ackbus/ackbus/bus"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1 // another outcome than asked for, or a failure
+	exitUsage       = 2
+	exitUnreachable = 3 // Redis can't be reached
+)
+
+// An exitError ends the command with a code. Its text may be empty: then all has been said.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func usageError(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// exitCode is the code for an error that a command line ended with. Those without a code come from cobra: an unknown command, a
+// missing argument.
+func exitCode(err error) int {
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return e.code
+	}
+	return exitUsage
+}
+
+// running is what every command's RunE is wrapped in: its errors without a code are failures, and no matter of usage.
+func running(f func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		err := f(cmd, args)
+		if _, coded := errors.AsType[*exitError](err); err == nil || coded {
+			return err
+		}
+		return &exitError{codeOfBus(err), plain(err)}
+	}
+}
+
+// codeOfBus tells an unreachable Redis, and input that the bus refuses, from other failures.
+func codeOfBus(err error) int {
+	switch {
+	case errors.Is(err, bus.ErrUnavailable):
+		return exitUnreachable
+	case errors.Is(err, bus.ErrAddress), errors.Is(err, bus.ErrBody), errors.Is(err, bus.ErrTooLarge):
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// flagError explains what pflag makes of an argument such as -5.
+func flagError(err error) error {
+	if strings.Contains(err.Error(), "unknown shorthand flag") {
+		return usageError("%w; an argument that begins with a dash goes behind --", err)
+	}
+	return usageError("%w", err)
+}
+
+// plain is an error of a package without the package's name, which means nothing on a command line.
+func plain(err error) error { return &plainError{err} }
+
+type plainError struct{ err error }
+
+func (e *plainError) Error() string {
+	text := e.err.Error()
+	for _, name := range []string{"bus: ", "relay: ", "client: "} {
+		text = strings.TrimPrefix(text, name)
+	}
+	return text
+}
+
+func (e *plainError) Unwrap() error { return e.err }

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/ackbus/ackbus/internal/leak"
+)
+
+// runMain tells this test binary to be ackbus: tests of whole processes start it again with this variable.
+const runMain = "ACKBUS_TEST_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(runMain) != "" {
+		main()
+		return
+	}
+	leak.Main(m)
+}
+
+// result is what a command line left behind.
+type result struct {
+	code     int
+	out, err string
+}
+
+// here runs a command line in this process, with the given environment alone.
+func here(t *testing.T, env map[string]string, args ...string) result {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	found := func(name string) (string, bool) {
+		value, ok := env[name]
+		return value, ok
+	}
+	code := execute(t.Context(), args, found, strings.NewReader(env["stdin"]), &out, &errOut)
+	return result{code, out.String(), errOut.String()}
+}
+
+func TestUsageErrors(t *testing.T) {
+	for _, c := range []struct {
+		args  string
+		words []string
+	}{
+		{"fly", []string{"unknown command", "fly"}},
+		{"request", []string{"2", "3", "ackbus request --help"}},
+		{"request user:1", []string{"arg"}},
+		{"request user:1 e 1 2", []string{"arg"}},
+		{"request nobody e", []string{"kind:name"}},
+		{"request user:1 e hello", []string{"not JSON", `'"hello"'`}},
+		{"request user:1 e @/does/not/exist", []string{"data", "no such file"}},
+		{"request user:1 e -5", []string{"behind --"}},
+		{"request user:1 e --require most", []string{"--require", "any, all or a number"}},
+		{"request user:1 e --level read", []string{"--level", "confirmed, written or claimed"}},
+		{"request user:1 e --timeout 0s", []string{"--timeout", "1ms to 10m"}},
+		{"request user:1 e --timeout 11m", []string{"--timeout", "1ms to 10m"}},
+		{"request user:1 e --id 5", []string{"--id", "UUID"}},
+		{"request user:1 e --detail none", []string{"--detail", "auto, all or summary"}},
+		{"request user:1 e --redis http://x", []string{"scheme", "redis://"}},
+		{"request user:1 e --redis redis+cluster://x", []string{"redis+cluster"}},
+		{"request user:1 e --log-format xml", []string{"--log-format", "text or json"}},
+		{"publish user:1", []string{"arg"}},
+		{"connect --url http://x", []string{"--url", "ws://", "tcp://"}},
+		{"connect --url tcp://x", []string{"--url", "port"}},
+		{"connect --url tcp://x:1 --codec msgpack", []string{"msgpack", "WebSocket"}},
+		{"connect --reply yes", []string{"--reply", "ok, nack, none or JSON"}},
+		{"connect extra", []string{"extra"}},
+		{"serve --listen 7070", []string{"--listen", "host:port"}},
+		{"serve --listen 0.0.0.0:0", []string{"--listen", "--insecure", "--auth jwt"}},
+		{"serve --listen :0", []string{"--listen", "--insecure"}},
+		{"serve --tcp [::]:0", []string{"--tcp", "--insecure"}},
+		{"serve --auth maybe", []string{"--auth", "none or jwt"}},
+		{"serve --auth jwt", []string{"--jwt-secret", "--jwt-public-key"}},
+		{"serve --auth jwt --jwt-secret a --jwt-public-key b", []string{"one of"}},
+		{"serve --jwt-secret a", []string{"--auth jwt"}},
+		{"serve --auth jwt --jwt-public-key /does/not/exist", []string{"no such file"}},
+		{"serve --api-key-file /does/not/exist", []string{"--api-key-file"}},
+		{"serve --embedded 0.0.0.0:0", []string{"--embedded", "loopback"}},
+		{"serve --max-connections -1", []string{"--max-connections", "0 or more"}},
+		{"serve --rate NaN", []string{"--rate", "number"}},
+		{"serve --redis nonsense --listen 127.0.0.1:0 --tcp off", []string{"scheme"}},
+		{"nodes --nonsense", []string{"nonsense"}},
+		{"sockets --limit 0", []string{"--limit", "1 or more"}},
+	} {
+		got := here(t, nil, strings.Fields(c.args)...)
+		if got.code != exitUsage || got.out != "" {
+			t.Errorf("%s: exit code %d, printed %q", c.args, got.code, got.out)
+		}
+		for _, word := range c.words {
+			if !strings.Contains(got.err, word) {
+				t.Errorf("%s: %q does not say %q", c.args, got.err, word)
+			}
+		}
+	}
+}
+
+func TestBadEnvironmentNamesTheVariable(t *testing.T) {
+	for name, args := range map[string]string{
+		"ACKBUS_TIMEOUT":         "request user:1 e",
+		"ACKBUS_REQUIRE":         "request user:1 e",
+		"ACKBUS_FAIL_FAST":       "request user:1 e",
+		"ACKBUS_LANES":           "nodes",
+		"ACKBUS_DRAIN":           "serve",
+		"ACKBUS_MAX_CONNECTIONS": "serve",
+		"ACKBUS_LOG_LEVEL":       "version",
+		"ACKBUS_COUNT":           "connect",
+	} {
+		got := here(t, map[string]string{name: "nonsense"}, strings.Fields(args)...)
+		if got.code != exitUsage || !strings.Contains(got.err, name) {
+			t.Errorf("%s: exit code %d, %q", name, got.code, got.err)
+		}
+	}
+}
+
+// A flag wins over the environment, the environment over the default.
+func TestEnvironmentPrecedence(t *testing.T) {
+	env := map[string]string{"ACKBUS_REDIS": "http://from-environment"}
+	if got := here(t, env, "nodes"); got.code != exitUsage {
+		t.Errorf("the environment was not read: %d %s", got.code, got.err)
+	}
+	if got := here(t, env, "nodes", "--redis", "redis://127.0.0.1:1"); got.code != exitUnreachable {
+		t.Errorf("the flag did not win: %d %s", got.code, got.err)
+	}
+	if got := here(t, map[string]string{"ACKBUS_JSON": "1", "ACKBUS_LOG_LEVEL": ""}, "version"); !strings.HasPrefix(got.out, "{") {
+		t.Errorf("ACKBUS_JSON was not read: %d %q %s", got.code, got.out, got.err)
+	}
+}
+
+// Every flag of every command has its variable, and no two flags of a command share one.
+func TestEveryFlagIsListed(t *testing.T) {
+	for _, cmd := range newRoot(func(string) (string, bool) { return "", false }).Commands() {
+		got := here(t, nil, cmd.Name(), "--help")
+		if got.code != exitDone || !strings.Contains(got.out, "--log-format") {
+			t.Errorf("%s --help: %d %s", cmd.Name(), got.code, got.err)
+		}
+	}
+	if got := here(t, nil); got.code != exitDone || !strings.Contains(got.out, "ackbus demo") {
+		t.Errorf("without a command: %d %s", got.code, got.err)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	if got := here(t, nil, "version"); got.code != exitDone || !strings.HasPrefix(got.out, "ackbus ") {
+		t.Errorf("%d %q %s", got.code, got.out, got.err)
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	for _, args := range []string{"request user:1 e", "publish user:1 e", "nodes", "sockets", "serve --listen 127.0.0.1:0 --tcp off"} {
+		t.Run(args, func(t *testing.T) {
+			t.Parallel() // each tries for seconds
+			got := here(t, map[string]string{"ACKBUS_REDIS": "redis://127.0.0.1:1"}, strings.Fields(args)...)
+			if got.code != exitUnreachable || got.out != "" || !strings.Contains(got.err, "can't reach Redis") {
+				t.Errorf("%d %q %s", got.code, got.out, got.err)
+			}
+		})
+	}
+}
