@@ -14,13 +14,16 @@ import (
 // MaxName is how many bytes the name in an address may have.
 const MaxName = 255
 
+// MaxMethod is how many bytes the name of a method may have.
+const MaxMethod = 200
+
 // ErrAddress is wrapped by every error about an address that can't be read.
 var ErrAddress = errors.New("bus: bad address")
 
 // An Address says whom a message is for. Its text form is kind:name (user:42, group:news, socket:<id>, node:<name or id>,
-// topic:chat.42) or all. The zero Address is nobody and is refused wherever a message is sent.
+// topic:chat.42, method:<name>, method:<name>@<node id>) or all. The zero Address is nobody and is refused wherever a message is sent.
 type Address struct {
-	kind string // "user", "group", "socket", "node", "topic", "all"
+	kind string // "user", "group", "socket", "node", "topic", "method", "all"
 	name string // empty for all
 }
 
@@ -39,6 +42,14 @@ func NodeNamed(name string) Address { return Address{"node", name} }
 // Topic is every subscriber of a topic. Dots divide a topic by convention; SubscribePattern matches over the whole name.
 func Topic(name string) Address { return Address{"topic", name} }
 
+// Method is every instance that serves an rpc method. Package rpc calls methods; to send to their address runs each of them.
+func Method(name string) Address { return Address{"method", name} }
+
+// MethodAt is the instance of an rpc method at one node. It travels on the node's own channel, as a socket's messages do.
+func MethodAt(name string, node uuid.UUID) Address {
+	return Address{"method", name + "@" + node.String()}
+}
+
 // Everyone is every endpoint of the cluster.
 func Everyone() Address { return Address{"all", ""} }
 
@@ -49,7 +60,7 @@ func ParseAddress(s string) (Address, error) {
 	}
 	kind, name, found := strings.Cut(s, ":")
 	if !found || s == "all:" {
-		return Address{}, fmt.Errorf("%w %q: want kind:name (kinds: user, group, socket, node, topic) or all", ErrAddress, clip(s))
+		return Address{}, fmt.Errorf("%w %q: want kind:name (kinds: user, group, socket, node, topic, method) or all", ErrAddress, clip(s))
 	}
 	a := Address{kind, name}
 	if err := a.check(); err != nil {
@@ -58,7 +69,7 @@ func ParseAddress(s string) (Address, error) {
 	return a, nil
 }
 
-// Kind is user, group, socket, node, topic or all.
+// Kind is user, group, socket, node, topic, method or all.
 func (a Address) Kind() string { return a.kind }
 
 // Name is what follows the kind: a user's ID, a group's name and so on.
@@ -99,10 +110,12 @@ func (a Address) check() error {
 	case "socket":
 		_, err := socketNode(a.name)
 		return err
+	case "method":
+		return checkMethod(a.name)
 	case "":
-		return fmt.Errorf("%w: it is empty; want kind:name (kinds: user, group, socket, node, topic) or all", ErrAddress)
+		return fmt.Errorf("%w: it is empty; want kind:name (kinds: user, group, socket, node, topic, method) or all", ErrAddress)
 	}
-	return fmt.Errorf("%w: unknown kind %q: want user, group, socket, node, topic or all", ErrAddress, clip(a.kind))
+	return fmt.Errorf("%w: unknown kind %q: want user, group, socket, node, topic, method or all", ErrAddress, clip(a.kind))
 }
 
 func checkName(kind, name string) error {
@@ -117,6 +130,33 @@ func checkName(kind, name string) error {
 		return fmt.Errorf("%w: the name of a %s holds a control character", ErrAddress, kind)
 	}
 	return nil
+}
+
+// checkMethod takes a method's name, alone or with a node's ID behind an @.
+func checkMethod(name string) error {
+	method, node, bound := strings.Cut(name, "@")
+	if err := checkName("method", method); err != nil {
+		return err
+	}
+	if _, err := uuid.Parse(node); bound && (err != nil || len(node) != len(uuid.Nil.String())) {
+		return fmt.Errorf("%w: bad method %q: want a node's ID after the @", ErrAddress, clip(name))
+	}
+	if len(method) > MaxMethod {
+		return fmt.Errorf("%w: the name of a method has %d bytes, at most %d are allowed", ErrAddress, len(method), MaxMethod)
+	}
+	return nil
+}
+
+// boundTo is the ID of the one node that an address can be at; empty where it can be at several.
+func (a Address) boundTo() string {
+	const id = 36 // bytes of a node's ID
+	switch {
+	case a.kind == "socket":
+		return a.name[:id]
+	case a.kind == "method" && len(a.name) > id && a.name[len(a.name)-id-1] == '@':
+		return a.name[len(a.name)-id:]
+	}
+	return ""
 }
 
 // socketNode returns the node that a socket's ID names: the ID is the node's ID, a dot, and a number in base 36.

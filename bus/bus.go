@@ -21,6 +21,7 @@ type Node struct {
 	Name     string
 	Sockets  int           // endpoints attached with a socket
 	Methods  int           // rpc methods served
+	Version  uint64        // of the list of these methods; it changes when the list does
 	Settled  bool          // it knows the other members
 	Draining bool          // it takes no new sockets
 	Observer bool          // a short-lived client
@@ -52,8 +53,9 @@ type Bus struct {
 	claimsMu sync.Mutex
 	claims   *claims
 
-	membersMu sync.Mutex
-	members   *members
+	membersMu  sync.Mutex
+	members    *members
+	membership atomic.Uint64 // changes of the members
 
 	lanesMu  sync.Mutex
 	down     map[int]bool
@@ -146,6 +148,38 @@ func (b *Bus) Nodes() []Node {
 	b.members.me.sockets = int(b.sockets.Load())
 	return b.members.nodes(b.now())
 }
+
+// Membership is a number that changes whenever a member joins, leaves, drains, or serves other methods.
+func (b *Bus) Membership() uint64 { return b.membership.Load() }
+
+// Serve makes known how many methods this node serves, and the version of their list. Package rpc calls it.
+func (b *Bus) Serve(methods int, version uint64) {
+	b.withMembers(func(now time.Duration) {
+		b.members.me.methods, b.members.me.version = methods, version
+		b.members.changes++
+		b.members.announce(now)
+	})
+}
+
+// Living reports of each node whether Redis holds a connection of it. ctx bounds the call.
+func (b *Bus) Living(ctx context.Context, nodes ...uuid.UUID) ([]bool, error) {
+	names := make([]string, len(nodes))
+	for i, id := range nodes {
+		names[i] = id.String()
+	}
+	counts, err := b.relay.Alive(ctx, names)
+	if err != nil {
+		return nil, fmt.Errorf("bus: living nodes: %w", unavailable(err))
+	}
+	living := make([]bool, len(nodes))
+	for i, n := range counts {
+		living[i] = n > 0
+	}
+	return living, nil
+}
+
+// Prefix begins every Redis key and channel of the bus.
+func (b *Bus) Prefix() string { return b.prefix }
 
 // Ready is nil while Redis is reached, every lane stands, and the members are known; otherwise it says what is missing.
 func (b *Bus) Ready() error {

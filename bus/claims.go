@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -40,9 +41,10 @@ type claims struct {
 type claimEffects struct {
 	packets   []relay.Packet
 	forgotten []forgotten
-	held      []held   // addresses whose subscription is to be kept
-	released  []string // keys of those for which it is no longer needed
-	report    bool     // there are batches to seal
+	held      []held      // addresses whose subscription is to be kept
+	released  []string    // keys of those for which it is no longer needed
+	ended     []*handling // contexts of handlers that nobody waits for any more
+	report    bool        // there are batches to seal
 }
 
 // forgotten is a ticket that is over without its endpoint's doing.
@@ -242,15 +244,20 @@ func (c *claims) resend(now time.Duration, s *stream, highest uint64) {
 	}
 }
 
-// cancel takes the news that a publisher waits no longer.
-func (c *claims) cancel(publisher uuid.UUID, seq uint64) {
+// cancel takes the news that a publisher waits no longer. If it gave up, and nobody else waits, the handlers' contexts end.
+func (c *claims) cancel(publisher uuid.UUID, seq uint64, gaveUp bool) {
 	s := c.streams[publisher]
 	if s == nil {
 		return
 	}
 	for _, r := range s.records[seq] {
-		if w := r.watcher(s, seq); w != nil {
-			w.mute = true
+		w := r.watcher(s, seq)
+		if w == nil {
+			continue
+		}
+		w.mute = true
+		if gaveUp && !slices.ContainsFunc(r.watchers, func(w watcher) bool { return !w.mute }) {
+			c.giveUp(r)
 		}
 	}
 }

@@ -103,6 +103,7 @@ func (b *Bus) withMembers(change func(now time.Duration)) {
 func (b *Bus) membersChanged() {
 	b.membersMu.Lock()
 	holders, settled := b.members.holders(), b.members.settled
+	b.membership.Store(b.members.changes)
 	b.membersMu.Unlock()
 	b.requestsMu.Lock()
 	b.requests.membership(b.now(), holders, settled)
@@ -157,6 +158,9 @@ func (b *Bus) performClaims(fx claimEffects) {
 		case b.reports <- struct{}{}:
 		default:
 		}
+	}
+	for _, h := range fx.ended {
+		h.giveUp()
 	}
 	for _, f := range fx.forgotten {
 		f.to.endpoint.Forget(f.id)

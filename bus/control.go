@@ -23,6 +23,7 @@ type control struct {
 	floor   uint64
 	seq     uint64
 	resend  bool
+	gaveUp  bool
 	member  announcement
 }
 
@@ -61,10 +62,7 @@ func encodeAsk(publisher uuid.UUID, epoch, highest, floor uint64, resend bool) [
 	p = msgp.AppendUint64(p, epoch)
 	p = msgp.AppendUint64(p, highest)
 	p = msgp.AppendUint64(p, floor)
-	if resend {
-		return msgp.AppendUint8(p, 1)
-	}
-	return msgp.AppendUint8(p, 0)
+	return appendFlag(p, resend)
 }
 
 func encodeTally(node uuid.UUID, epoch, lowest, lost uint64) []byte {
@@ -76,11 +74,19 @@ func encodeTally(node uuid.UUID, epoch, lowest, lost uint64) []byte {
 	return msgp.AppendUint64(p, lost)
 }
 
-func encodeCancel(publisher uuid.UUID, seq uint64) []byte {
-	p := msgp.AppendArrayHeader(nil, 3)
+func encodeCancel(publisher uuid.UUID, seq uint64, gaveUp bool) []byte {
+	p := msgp.AppendArrayHeader(nil, 4)
 	p = msgp.AppendUint8(p, uint8(kindCancel))
 	p = msgp.AppendBytes(p, publisher[:])
-	return msgp.AppendUint64(p, seq)
+	p = msgp.AppendUint64(p, seq)
+	return appendFlag(p, gaveUp)
+}
+
+func appendFlag(p []byte, set bool) []byte {
+	if set {
+		return msgp.AppendUint8(p, 1)
+	}
+	return msgp.AppendUint8(p, 0)
 }
 
 func encodeAnnounce(node uuid.UUID, name string, a announcement) []byte {
@@ -101,7 +107,7 @@ func encodeRollCall(node uuid.UUID) []byte {
 }
 
 // controlFields is how many elements the envelope of each kind has.
-var controlFields = [...]uint32{kindMessage: messageFields, kindReports: 7, kindAsk: 6, kindTally: 5, kindCancel: 3,
+var controlFields = [...]uint32{kindMessage: messageFields, kindReports: 7, kindAsk: 6, kindTally: 5, kindCancel: 4,
 	kindAnnounce: 7, kindRollCall: 2}
 
 // kind reads the beginning of an envelope.
@@ -128,7 +134,7 @@ func (c *control) parse(k kind, r *reader) {
 	case kindTally:
 		c.epoch, c.lowest, c.lost = r.uint(), r.uint(), r.uint()
 	case kindCancel:
-		c.seq = r.uint()
+		c.seq, c.gaveUp = r.uint(), r.uint() == 1
 	case kindMessage, kindRollCall: // the one is no control, the other has nothing more
 	case kindAnnounce:
 		c.name = r.text()

@@ -73,11 +73,11 @@ func membersChannel(prefix string) string { return prefix + "members" }
 
 // addressChannel is the channel that carries an address. A socket is reached through its node.
 func addressChannel(prefix string, to Address) string {
-	switch to.kind {
-	case "node":
+	if to.kind == "node" {
 		return nodeChannel(prefix, to.name)
-	case "socket":
-		return nodeChannel(prefix, to.name[:len(uuid.Nil.String())])
+	}
+	if node := to.boundTo(); node != "" {
+		return nodeChannel(prefix, node)
 	}
 	if to.name == "" {
 		return prefix + "a:" + to.kind

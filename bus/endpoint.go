@@ -78,10 +78,19 @@ func (a *Attachment) Join(ctx context.Context, to Address) error {
 	if err := to.check(); err != nil {
 		return err
 	}
-	if to.kind == "socket" || to.kind == "node" && to.name != a.bus.name && to.name != a.bus.idText {
+	if to.kind == "socket" || !a.bus.mayHold(to) {
 		return fmt.Errorf("%w: %q is not of this node", ErrAddress, clip(to.String()))
 	}
 	return a.join(ctx, to.String(), to, relay.Channel{Name: addressChannel(a.bus.prefix, to)})
+}
+
+// mayHold reports whether the address can be at this node.
+func (b *Bus) mayHold(to Address) bool {
+	if to.kind == "node" {
+		return to.name == b.name || to.name == b.idText
+	}
+	node := to.boundTo()
+	return node == "" || node == b.idText
 }
 
 // join puts the endpoint at the key before the channel is subscribed, so that what arrives finds it.

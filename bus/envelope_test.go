@@ -78,7 +78,7 @@ func specimens(peer uuid.UUID) map[string][]byte {
 		"hole":      reports(2, 900, step),
 		"ask":       encodeAsk(peer, 1, 1<<63, 1<<63, true),
 		"tally":     encodeTally(peer, 1, 1<<63, 0),
-		"cancel":    encodeCancel(peer, 7),
+		"cancel":    encodeCancel(peer, 7, true),
 		"announce":  encodeAnnounce(peer, "peer", announcement{sockets: 3, methods: 2, version: 9, flags: memberSettled}),
 		"leaving":   encodeAnnounce(peer, "peer", announcement{flags: memberLeaving}),
 		"roll call": encodeRollCall(peer),
@@ -166,7 +166,7 @@ func rewrite(c *control) []byte {
 	case kindTally:
 		return encodeTally(c.node, c.epoch, c.lowest, 0)
 	case kindCancel:
-		return encodeCancel(c.node, c.seq)
+		return encodeCancel(c.node, c.seq, c.gaveUp)
 	case kindAnnounce:
 		return encodeAnnounce(c.node, string(c.name), c.member)
 	default:
@@ -250,7 +250,7 @@ func TestForgedSenders(t *testing.T) {
 	b.now = func() time.Duration { return now }
 	for range 500 {
 		id := uuid.New()
-		for _, p := range [][]byte{encodeAsk(id, 1, 1, 1, true), encodeTally(id, 1, 1, 0), encodeCancel(id, 1),
+		for _, p := range [][]byte{encodeAsk(id, 1, 1, 1, true), encodeTally(id, 1, 1, 0), encodeCancel(id, 1, false),
 			appendReports(nil, id, "x", 1, keptBatch{number: 5}, 0), encodeAnnounce(id, "x", announcement{}),
 			encodeRollCall(id)} {
 			receiver{b}.Receive(relay.Message{Payload: p})

@@ -2,20 +2,24 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
 
-// handling is the context of one call of a handler: it ends at the message's deadline, when the bus closes, and when the
-// handler has returned. Most handlers never look at it, so what it costs is made at the first look.
+// ErrGivenUp is the cause of a handler's context that ended because the publisher's did.
+var ErrGivenUp = errors.New("bus: the publisher gave up")
+
+// handling is the context of one call of a handler: it ends at the message's deadline, when the publisher gives up, when the bus
+// closes, and when the handler has returned. Most handlers never look at it, so what it costs is made at the first look.
 type handling struct {
 	bus      context.Context // ends with the bus
 	deadline time.Time       // zero: none
 
 	mu     sync.Mutex
-	over   bool
+	over   error           // why it ended before the first look
 	ctx    context.Context //nolint:containedctx // this is a context
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 }
 
 // Deadline is the message's.
@@ -34,24 +38,32 @@ func (h *handling) made() context.Context {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ctx == nil {
-		if h.deadline.IsZero() {
-			h.ctx, h.cancel = context.WithCancel(h.bus)
-		} else {
-			h.ctx, h.cancel = context.WithDeadline(h.bus, h.deadline)
+		h.ctx, h.cancel = context.WithCancelCause(h.bus)
+		if !h.deadline.IsZero() {
+			ctx, release := context.WithDeadline(h.ctx, h.deadline)
+			cancel := h.cancel
+			h.ctx, h.cancel = ctx, func(cause error) { cancel(cause); release() }
 		}
-		if h.over {
-			h.cancel()
+		if h.over != nil {
+			h.cancel(h.over)
 		}
 	}
 	return h.ctx
 }
 
 // end ends the context: the handler has returned.
-func (h *handling) end() {
+func (h *handling) end() { h.stop(context.Canceled) }
+
+// giveUp ends the context: the publisher waits no longer.
+func (h *handling) giveUp() { h.stop(ErrGivenUp) }
+
+func (h *handling) stop(cause error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.over = true
+	if h.over == nil {
+		h.over = cause
+	}
 	if h.cancel != nil {
-		h.cancel()
+		h.cancel(cause)
 	}
 }

@@ -15,22 +15,22 @@ import (
 
 // What a publisher hears from nodes: their reports, their answers to asks, and their silence.
 
-func (m *requests) peer(id uuid.UUID, name []byte) *peer {
+func (m *requests) peer(id uuid.UUID) *peer {
 	p := m.peers[id]
 	if p == nil {
 		m.numbers++
 		p = &peer{id: id, number: m.numbers, text: id.String(), channel: nodeChannel(m.prefix, id.String()), next: 1}
 		m.peers[id] = p
 	}
-	if p.name != string(name) {
-		p.name = string(name)
-	}
 	return p
 }
 
 // reports takes a batch of a node's reports.
 func (m *requests) reports(now time.Duration, node uuid.UUID, name []byte, b batch) error {
-	from := m.peer(node, name)
+	from := m.peer(node)
+	if from.name != string(name) {
+		from.name = string(name)
+	}
 	from.heard = now
 	from.waiting = 0
 	from.unasked += len(b.entries)
@@ -92,6 +92,9 @@ func (m *requests) claimed(now time.Duration, from *peer, e *claimEntry) {
 		m.late++
 		if ghost := m.ghosts[e.seq]; ghost != nil {
 			ghost.answered(from, e)
+			if ghost.gaveUp && e.n > 0 {
+				m.tellOff(from, e.seq, true)
+			}
 			m.lay(ghost)
 		}
 	case e.flags&claimConflict != 0:
@@ -195,7 +198,11 @@ func (m *requests) silent(now time.Duration, from *peer) {
 		return
 	}
 	for _, p := range m.underWay(func(p *pending) bool { return p.claimsOpen(from) }) {
-		if !p.over {
+		switch {
+		case p.over:
+		case p.target == from:
+			m.finish(now, p, endSettled)
+		default:
 			p.silent(from)
 			m.evaluate(now, p)
 			if !p.over && len(p.news) > 0 {
@@ -206,6 +213,9 @@ func (m *requests) silent(now time.Duration, from *peer) {
 }
 
 func (p *pending) claimsOpen(at *peer) bool {
+	if p.target == at {
+		return true
+	}
 	for i := range p.claims {
 		if p.claims[i].peer == at && p.claims[i].open > 0 {
 			return true

@@ -35,6 +35,7 @@ type members struct {
 	began   time.Duration
 	counted int // members that heard the roll call; -1: not known yet
 	settled bool
+	changes uint64        // of who is a member, drains, or serves what
 	told    time.Duration // when this node was last announced
 	packets []relay.Packet
 	log     func(event string, m *member)
@@ -108,19 +109,29 @@ func (m *members) announced(now time.Duration, c *control) {
 	if known == nil {
 		known = &member{id: c.node}
 		m.table[c.node] = known
+		m.changes++
 		defer func() { m.log("member joined", known) }()
 	}
 	if known.name != string(c.name) {
 		known.name = string(c.name)
 	}
+	if !known.sameAs(c.member) {
+		m.changes++
+	}
 	known.announcement, known.seen, known.silent = c.member, now, false
 	m.checkSettled(now)
+}
+
+// sameAs reports whether the member drains as before and serves what it did.
+func (m *member) sameAs(a announcement) bool {
+	return m.version == a.version && m.flags&memberDraining == a.flags&memberDraining
 }
 
 // drop forgets a member.
 func (m *members) drop(id uuid.UUID, why string) {
 	if known := m.table[id]; known != nil {
 		delete(m.table, id)
+		m.changes++
 		m.log(why, known)
 	}
 }
@@ -191,6 +202,6 @@ func (m *members) nodes(now time.Duration) []Node {
 }
 
 func nodeOf(id uuid.UUID, name string, a announcement, seen time.Duration) Node {
-	return Node{ID: id, Name: name, Sockets: a.sockets, Methods: a.methods, Settled: a.flags&memberSettled != 0,
+	return Node{ID: id, Name: name, Sockets: a.sockets, Methods: a.methods, Version: a.version, Settled: a.flags&memberSettled != 0,
 		Draining: a.flags&memberDraining != 0, Observer: a.flags&memberObserver != 0, Seen: seen}
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // A Handler takes a message. The returned Body confirms it, an error rejects it (see Reject); for a message that was only
-// published both are dropped. ctx ends at the message's deadline, and when the bus is closed.
+// published both are dropped. A Body that comes with an error goes along with the refusal. ctx ends at the message's deadline,
+// when the publisher gives up (ErrGivenUp), and when the bus is closed.
 type Handler func(ctx context.Context, m *Message) (Body, error)
 
 // A Message is one message as an endpoint receives it. It is shared by all endpoints of a node and must not be changed.

@@ -36,6 +36,7 @@ type request struct {
 	recall   bool          // the caller chose the ID: nodes are asked first whether they know it
 	again    bool          // the ID's first outcome was unmet, so it is delivered again
 	resend   time.Duration // when the next attempt is due
+	target   *peer         // the one node that may answer, where its count is trusted and it has not
 	claims   []claim       // one for each node and source that answered
 	expected int           // endpoints claimed
 	open     int           // of these, not settled
@@ -48,6 +49,7 @@ type request struct {
 	news       []Delivery  // settled and not yet told to onDelivery
 
 	over    bool
+	gaveUp  bool // by the caller
 	outcome Outcome
 	elapsed time.Duration
 	err     error // nothing was sent, or the ID was used for other content
@@ -111,8 +113,23 @@ func (p *pending) answered(from *peer, e *claimEntry) *claim {
 	return c
 }
 
+// aim waits on the one node that may answer, so that its death is noticed before it has.
+func (p *pending) aim(at *peer) {
+	p.target = at
+	at.open++
+}
+
+// hit says that the node has answered.
+func (p *pending) hit(at *peer) {
+	if p.target == at && at != nil {
+		p.target = nil
+		at.open--
+	}
+}
+
 // claimed takes a node's answer to one copy.
 func (p *pending) claimed(from *peer, e *claimEntry) {
+	p.hit(from)
 	c := p.answered(from, e)
 	if c == nil || c.n > 0 || e.n == 0 {
 		return // what a node claims is frozen

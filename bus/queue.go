@@ -19,10 +19,11 @@ type queue struct {
 	concurrency int
 	once        func() // leaves after the first message; nil: stays
 
-	mu      sync.Mutex
-	waiting []delivered
-	running int
-	gone    bool // once, and the message has come
+	mu       sync.Mutex
+	waiting  []delivered
+	running  int  // goroutines
+	handling int  // messages that they handle right now
+	gone     bool // once, and the message has come
 }
 
 type delivered struct {
@@ -38,7 +39,7 @@ func (d delivered) late(now time.Time) bool {
 // Deliver queues the message. What does not fit is rejected as overloaded.
 func (q *queue) Deliver(m *Message, t Ticket) {
 	q.mu.Lock()
-	refused, gone := len(q.waiting) >= q.size, q.gone
+	refused, gone := len(q.waiting)+q.handling >= q.size+q.concurrency, q.gone
 	if !refused && !gone {
 		q.gone = q.once != nil
 		q.waiting = append(q.waiting, delivered{m, t})
@@ -66,14 +67,22 @@ func (q *queue) Forget(uuid.UUID) {}
 
 // work handles what is queued, and ends when nothing is.
 func (q *queue) work() {
-	ended := false
+	ended, handled := false, 0
 	defer func() {
-		if !ended && !q.bus.group.Go(q.work) { // the handler called runtime.Goexit
+		if ended {
+			return
+		}
+		q.mu.Lock() // the handler called runtime.Goexit
+		q.handling -= handled
+		q.mu.Unlock()
+		if !q.bus.group.Go(q.work) {
 			q.abandon()
 		}
 	}()
 	for {
 		q.mu.Lock()
+		q.handling -= handled
+		handled = 0
 		if len(q.waiting) > 0 && q.bus.group.Context().Err() != nil {
 			q.mu.Unlock()
 			q.abandon()
@@ -86,6 +95,8 @@ func (q *queue) work() {
 			ended = true
 			return
 		}
+		q.handling++
+		handled = 1
 		next := q.waiting[0]
 		q.waiting[0] = delivered{}
 		if q.waiting = q.waiting[1:]; len(q.waiting) == 0 {
@@ -104,7 +115,7 @@ func (q *queue) handle(d delivered) {
 	}
 	ctx := &handling{bus: q.bus.group.Context(), deadline: d.message.Deadline}
 	defer ctx.end()
-	d.ticket.step(now, OutcomeWritten, memo{})
+	d.ticket.begin(now, ctx)
 	returned := false
 	defer func() {
 		if !returned { // it called runtime.Goexit
@@ -118,7 +129,7 @@ func (q *queue) handle(d delivered) {
 	}
 	if err != nil {
 		r := rejectionOf(err)
-		d.ticket.Reject(r.Code, r.Message)
+		d.ticket.RejectWith(r.Code, r.Message, reply)
 		return
 	}
 	d.ticket.Confirm(reply)

@@ -81,7 +81,7 @@ type Delivery struct {
 	User    string    // the user of the socket, if any
 	Carrier string    // CarrierWebSocket, CarrierTCP, CarrierHandler; empty where it is not known
 	Outcome Outcome
-	Reply   Body       // what the endpoint confirmed with
+	Reply   Body       // what the endpoint confirmed with, or the details of its refusal
 	Error   *Rejection // why it was rejected or dropped
 	// Written and Settled are times since the request was sent, by the publisher's clock. Zero: it did not come to that.
 	Written time.Duration

@@ -113,7 +113,7 @@ func (b *Bus) control(c *control, r *reader) {
 		if c.kind == kindAsk {
 			b.claims.ask(b.now(), c.node, c.epoch, c.highest, c.floor, c.resend)
 		} else {
-			b.claims.cancel(c.node, c.seq)
+			b.claims.cancel(c.node, c.seq, c.gaveUp)
 		}
 		fx := b.claims.take()
 		b.claimsMu.Unlock()

@@ -19,6 +19,7 @@ type record struct {
 	summed   bool // steps are counted, not told one by one
 	over     bool // past its deadline
 	again    bool // the ID has been delivered before
+	givenUp  bool // nobody waits for it any more
 
 	slots    []slot
 	open     int
@@ -41,6 +42,7 @@ type slot struct {
 	settled  bool
 	reported bool          // the publisher knows that it was written
 	wrote    time.Duration // when it was written; 0: it was not
+	handling *handling     // of the handler that is at it
 }
 
 // watcher is a publisher that awaits reports, and the number under which it knows the request.

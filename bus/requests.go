@@ -99,6 +99,12 @@ func (m *requests) start(now time.Duration, p *pending) {
 	p.resend = now + resendFirst
 	m.table[p.seq] = p
 	m.schedule(p)
+	if !p.opts.trustCount {
+		return
+	}
+	if node, err := uuid.Parse(p.to.boundTo()); err == nil {
+		p.aim(m.peer(node))
+	}
 }
 
 func (m *requests) schedule(p *pending) {
@@ -201,7 +207,7 @@ func (m *requests) evaluate(now time.Duration, p *pending) {
 		p.again = true
 		p.reset()
 		m.send(now, p, false)
-	case p.expected > 0 || p.proven():
+	case p.expected > 0 || p.proven() || p.opts.trustCount:
 		m.finish(now, p, endSettled)
 	case !p.latest().guarded:
 		p.complete = false
@@ -261,12 +267,12 @@ func (m *requests) finish(now time.Duration, p *pending, why end) {
 	m.wheel.stop(&p.timer)
 	m.quota.free(p)
 	if why != endSettled {
-		m.withdraw(p)
+		m.withdraw(p, why == endCancelled)
 	}
 	if p.complete || p.publish || p.attempt() == 1 && p.latest().state == tryUnsent {
 		m.window.release(p.seq)
 	} else {
-		m.haunt(now, p)
+		m.haunt(now, p, why == endCancelled)
 	}
 	p.conclude(now, why)
 	m.fx.wake(p)
@@ -274,8 +280,8 @@ func (m *requests) finish(now time.Duration, p *pending, why end) {
 
 // haunt keeps what is needed of a request that is over to know when every copy of it has been answered. Until then the
 // floor must not pass it: a node would discard a copy that comes late.
-func (m *requests) haunt(now time.Duration, p *pending) {
-	ghost := &pending{request: request{seq: p.seq, over: true, earlier: p.earlier, tries: slices.Clone(p.tries),
+func (m *requests) haunt(now time.Duration, p *pending, gaveUp bool) {
+	ghost := &pending{request: request{seq: p.seq, over: true, gaveUp: gaveUp, earlier: p.earlier, tries: slices.Clone(p.tries),
 		claims: slices.Clone(p.claims)}}
 	ghost.timer.owner = ghost
 	m.ghosts[p.seq] = ghost
@@ -291,13 +297,17 @@ func (m *requests) lay(ghost *pending) {
 	}
 }
 
-// withdraw tells nodes with open deliveries that nobody waits for them any more.
-func (m *requests) withdraw(p *pending) {
+// withdraw tells nodes with open deliveries that nobody waits for them any more, and whether the caller gave up.
+func (m *requests) withdraw(p *pending, gaveUp bool) {
 	for i := range p.claims {
 		if c := &p.claims[i]; c.open > 0 {
-			m.fx.packets = append(m.fx.packets, relay.Packet{Channel: c.peer.channel, Payload: encodeCancel(m.self, p.seq)})
+			m.tellOff(c.peer, p.seq, gaveUp)
 		}
 	}
+}
+
+func (m *requests) tellOff(at *peer, seq uint64, gaveUp bool) {
+	m.fx.packets = append(m.fx.packets, relay.Packet{Channel: at.channel, Payload: encodeCancel(m.self, seq, gaveUp)})
 }
 
 // advance lets time pass: timers, asks, and who fell silent.

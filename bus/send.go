@@ -126,6 +126,7 @@ type sendOptions struct {
 	detail     Detail
 	failFast   bool
 	volatile   bool
+	trustCount bool
 	id         uuid.UUID // uuid.Nil: the bus chooses
 	headers    map[string]string
 	onDelivery func(Delivery)
@@ -170,6 +171,13 @@ func WithDetail(d Detail) RequestOption {
 // FailFast ends the request as soon as its requirement can't be met any more, instead of waiting for a whole receipt.
 func FailFast() RequestOption {
 	return requestOption(func(o *sendOptions) { o.failFast = true })
+}
+
+// TrustCount believes Redis when it counts nobody: the request ends at once, as no_receiver where no copy of it was handed to
+// anybody, and as unknown where an earlier one may have been. Without it nobody is said to be there only once every
+// node's subscriptions are known to stand. It is for a caller that has somebody else to ask.
+func TrustCount() RequestOption {
+	return requestOption(func(o *sendOptions) { o.trustCount = true })
 }
 
 // OnDelivery is told of each delivery as it settles, in order, in the goroutine that called Request. Of a request that

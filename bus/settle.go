@@ -27,6 +27,27 @@ func (c *claims) step(now time.Duration, r *record, i int, o Outcome, m memo) bo
 	return true
 }
 
+// begin is the step by which a handler takes a message, and whose context it is that ends when the publisher gives up.
+func (c *claims) begin(now time.Duration, r *record, i int, h *handling) {
+	if !c.step(now, r, i, OutcomeWritten, memo{}) || r.slots[i].settled {
+		return
+	}
+	r.slots[i].handling = h
+	if r.givenUp {
+		c.giveUp(r)
+	}
+}
+
+// giveUp ends the contexts of the handlers that are at it, and of those that come to it.
+func (c *claims) giveUp(r *record) {
+	r.givenUp = true
+	for i := range r.slots {
+		if h := r.slots[i].handling; h != nil {
+			c.fx.ended = append(c.fx.ended, h)
+		}
+	}
+}
+
 // settle ends one delivery and reports it.
 func (c *claims) settle(now time.Duration, r *record, i int, o Outcome, m memo) {
 	c.close(r, i, o)
@@ -46,7 +67,7 @@ func (c *claims) settle(now time.Duration, r *record, i int, o Outcome, m memo) 
 
 // close ends one delivery.
 func (c *claims) close(r *record, i int, o Outcome) {
-	r.slots[i].outcome, r.slots[i].settled = o, true
+	r.slots[i].outcome, r.slots[i].settled, r.slots[i].handling = o, true, nil
 	r.open--
 	c.awaited--
 	if r.open > 0 {

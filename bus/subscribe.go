@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ type Subscription struct {
 type subscribeOptions struct {
 	once        bool
 	concurrency int
+	size        int
 }
 
 // A SubscribeOption changes one subscription.
@@ -30,8 +32,14 @@ func Concurrency(n int) SubscribeOption {
 	return func(o *subscribeOptions) { o.concurrency = max(n, 1) }
 }
 
+// QueueSize is how many messages may wait for the handler; what does not fit is rejected as overloaded. 0 is Options.QueueSize,
+// below that none waits: only those that can be handled at once are taken.
+func QueueSize(n int) SubscribeOption {
+	return func(o *subscribeOptions) { o.size = n }
+}
+
 // Subscribe has h handle the messages to an address. It returns once Redis has confirmed the address; ctx bounds the call. Messages
-// wait in one queue of Options.QueueSize; what does not fit is rejected as overloaded.
+// wait in one queue of Options.QueueSize (see QueueSize); what does not fit is rejected as overloaded.
 func (b *Bus) Subscribe(ctx context.Context, to Address, h Handler, opts ...SubscribeOption) (*Subscription, error) {
 	if err := to.check(); err != nil {
 		return nil, err
@@ -39,8 +47,8 @@ func (b *Bus) Subscribe(ctx context.Context, to Address, h Handler, opts ...Subs
 	if to.kind == "socket" {
 		return nil, fmt.Errorf("%w: a handler can't subscribe to a socket", ErrAddress)
 	}
-	if to.kind == "node" && to.name != b.name && to.name != b.idText {
-		return nil, fmt.Errorf("%w: node %q is not this one (%s, %s)", ErrAddress, clip(to.name), b.name, b.idText)
+	if !b.mayHold(to) {
+		return nil, fmt.Errorf("%w: %s is not at this node (%s, %s)", ErrAddress, clip(to.String()), b.name, b.idText)
 	}
 	return b.subscribe(ctx, to.String(), to, relay.Channel{Name: addressChannel(b.prefix, to)}, h, opts)
 }
@@ -65,7 +73,7 @@ func (b *Bus) subscribe(ctx context.Context, key string, to Address, channel rel
 	for _, opt := range opts {
 		opt(&o)
 	}
-	q := &queue{bus: b, handler: h, size: b.opts.QueueSize, concurrency: o.concurrency}
+	q := &queue{bus: b, handler: h, size: max(cmp.Or(o.size, b.opts.QueueSize), 0), concurrency: o.concurrency}
 	s := &Subscription{key: key, at: b.attachment(q, Profile{Carrier: CarrierHandler}, 1)}
 	if o.once {
 		q.once = s.Close

@@ -33,8 +33,18 @@ func (t Ticket) Confirm(reply Body) bool {
 
 // Reject says that the endpoint refused. It reports whether that settled the delivery. Code and message are cut to what
 // a receipt carries.
-func (t Ticket) Reject(code, message string) bool {
-	return t.step(t.now(), OutcomeRejected, memo{code: cut(cmp.Or(code, CodeRejected), MaxName), message: cut(message, MaxHeaderBytes)})
+func (t Ticket) Reject(code, message string) bool { return t.RejectWith(code, message, Body{}) }
+
+// RejectWith is Reject with details for the publisher. Details that can't be sent are left out.
+func (t Ticket) RejectWith(code, message string, details Body) bool {
+	if t.record == nil {
+		return false
+	}
+	if t.bus.checkBody(details) != nil {
+		details = Body{}
+	}
+	code = cut(cmp.Or(code, CodeRejected), MaxName)
+	return t.step(t.now(), OutcomeRejected, memo{reply: details, code: code, message: cut(message, MaxHeaderBytes)})
 }
 
 // Close says that the socket closed before it acknowledged.
@@ -47,6 +57,19 @@ func (t Ticket) Drop(code, message string) {
 
 // Expire says that the message's time ran out before it was written.
 func (t Ticket) Expire() { t.step(t.now(), OutcomeExpired, memo{}) }
+
+// begin says that a handler begins to handle the message, in a context that ends when the publisher gives up.
+func (t Ticket) begin(now time.Duration, ctx *handling) {
+	if t.record == nil {
+		return
+	}
+	b := t.bus
+	b.claimsMu.Lock()
+	b.claims.begin(now, t.record, t.index, ctx)
+	fx := b.claims.take()
+	b.claimsMu.Unlock()
+	b.performClaims(fx)
+}
 
 // now is the bus's time, or 0 where nobody waits.
 func (t Ticket) now() time.Duration {

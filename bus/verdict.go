@@ -65,13 +65,18 @@ func (p *pending) countUnclaimed() {
 		n = 1 // nobody knows whether there were more
 	}
 	p.counts[OutcomeUnknown] += n
+	d := Delivery{Outcome: OutcomeUnknown}
+	if p.target != nil {
+		d.Node, d.NodeID = p.target.name, p.target.id
+	}
 	for range min(n, MaxFailures-len(p.failures)) {
-		p.fail(Delivery{Outcome: OutcomeUnknown})
+		p.fail(d)
 	}
 }
 
 // releasePeers stops waiting on nodes, and counts what is open by its stage.
 func (p *pending) releasePeers() {
+	p.hit(p.target)
 	for i := range p.claims {
 		c := &p.claims[i]
 		c.peer.open -= c.open
