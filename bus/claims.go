@@ -28,6 +28,7 @@ type claims struct {
 
 	epochs  uint64
 	scratch []endpointEntry // of the claim that is being written
+	sealed  []byte          // payloads of the batches that were sealed last
 	ready   []*stream       // with a batch to seal
 	telling []*record       // with counted steps to report
 	wrote   []wroteRef      // written and not yet reported
@@ -57,6 +58,9 @@ type wroteRef struct {
 	r *record
 	i int
 }
+
+// keptSealed is how much memory for sealed payloads is kept.
+const keptSealed = 2 << 20
 
 // streamToken marks the packets of batches.
 const streamToken = 1 << 62
@@ -184,21 +188,23 @@ func (c *claims) report(s *stream) {
 	c.fx.report = true
 }
 
-// seal closes the batches that are due and puts them on their way.
+// seal closes the batches that are due and puts them on their way. Their payloads are good until the next call.
 func (c *claims) seal(now time.Duration) {
 	c.tellCounts(now)
+	c.sealed = c.sealed[:0]
 	for _, s := range c.ready {
 		for _, b := range s.seal(now) {
 			s.flight++
-			c.fx.packets = append(c.fx.packets, c.packet(now, s, b, streamToken|s.number))
+			begin := len(c.sealed)
+			c.sealed = appendReports(c.sealed, c.self, c.selfName, s.epoch, b, now)
+			c.fx.packets = append(c.fx.packets, relay.Packet{Channel: s.channel, Token: streamToken | s.number, Wait: true,
+				Payload: c.sealed[begin:len(c.sealed):len(c.sealed)]})
 		}
 	}
 	c.ready = c.ready[:0]
-}
-
-func (c *claims) packet(now time.Duration, s *stream, b keptBatch, token uint64) relay.Packet {
-	return relay.Packet{Channel: s.channel, Token: token, Wait: true,
-		Payload: appendReports(make([]byte, 0, len(b.entries)+96), c.self, c.selfName, s.epoch, b, now)}
+	if cap(c.sealed) > keptSealed {
+		c.sealed = nil
+	}
 }
 
 // published takes what became of a batch's packet. One that was lost is asked for.
@@ -240,7 +246,8 @@ func (c *claims) resend(now time.Duration, s *stream, highest uint64) {
 			return
 		}
 		b.resent = now
-		c.fx.packets = append(c.fx.packets, c.packet(now, s, *b, 0))
+		c.fx.packets = append(c.fx.packets, relay.Packet{Channel: s.channel, Wait: true,
+			Payload: appendReports(make([]byte, 0, len(b.entries)+96), c.self, c.selfName, s.epoch, *b, now)})
 	}
 }
 

@@ -3,6 +3,7 @@ package bus
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 )
@@ -17,19 +18,31 @@ type directory struct {
 type place struct {
 	to   Address
 	here []*Attachment
+
+	event atomic.Pointer[string] // of the last message: most addresses see few different ones
+}
+
+// eventOf is the text of an event, which is not allocated where it is that of the last message.
+func (p *place) eventOf(event []byte) string {
+	if last := p.event.Load(); last != nil && *last == string(event) {
+		return *last
+	}
+	text := string(event)
+	p.event.Store(&text)
+	return text
 }
 
 func newDirectory() *directory { return &directory{places: make(map[string]*place)} }
 
-// find appends those at the key to buf.
-func (d *directory) find(key []byte, buf []*Attachment) (Address, []*Attachment) {
+// find returns the place with the key, nil if nobody is there, and appends those who are to buf.
+func (d *directory) find(key []byte, buf []*Attachment) (*place, []*Attachment) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	p := d.places[string(key)]
 	if p == nil {
-		return Address{}, buf
+		return nil, buf
 	}
-	return p.to, append(buf, p.here...)
+	return p, append(buf, p.here...)
 }
 
 // add puts the attachment at the key. It reports false if it is there already.

@@ -13,6 +13,16 @@ import (
 	"github.com/ackbus/ackbus/internal/redistest"
 )
 
+// inCluster runs a test in virtual time, with n nodes that know each other on a hub that suffers the faults.
+func inCluster(t *testing.T, n int, test func(t *testing.T, f *faults, hub *relay.Hub, nodes []*Bus)) {
+	t.Helper()
+	inBubble(t, func(t *testing.T) {
+		f := new(faults)
+		hub := f.hub()
+		test(t, f, hub, settled(t, hub, n))
+	})
+}
+
 // many sends n requests at once, to users 0 to n-1, and calls judge for each.
 func many(t *testing.T, from *Bus, n int, timeout time.Duration, judge func(r *Receipt, err error), opts ...RequestOption) {
 	t.Helper()
@@ -50,10 +60,7 @@ func TestNodeFallsSilent(t *testing.T) {
 		{"cut", (*relay.Hub).Cut, (*relay.Hub).Mend, 3 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
-				var f faults
-				hub := f.hub()
-				nodes := settled(t, hub, 3)
+			inCluster(t, 3, func(t *testing.T, _ *faults, hub *relay.Hub, nodes []*Bus) {
 				clients := users(t, nodes[1], 50, staysSilent)
 				late := users(t, nodes[1], 51, staysSilent)[50]
 				id := nodes[1].Node().ID
@@ -93,10 +100,7 @@ func TestNodeFallsSilent(t *testing.T) {
 
 // A node that stands still for a moment costs time and no receipt.
 func TestShortStop(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		var f faults
-		hub := f.hub()
-		nodes := settled(t, hub, 2)
+	inCluster(t, 2, func(t *testing.T, _ *faults, hub *relay.Hub, nodes []*Bus) {
 		clients := users(t, nodes[1], 20, confirms)
 		id := nodes[1].Node().ID.String()
 		hub.Stop(id)
@@ -120,10 +124,7 @@ func TestRedisAwayInTheMiddle(t *testing.T) {
 		{"away for long", 700 * time.Millisecond, 8 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
-				var f faults
-				hub := f.hub()
-				nodes := settled(t, hub, 3)
+			inCluster(t, 3, func(t *testing.T, _ *faults, hub *relay.Hub, nodes []*Bus) {
 				clients := users(t, nodes[1], 20, later(c.confirmed, confirms))
 				time.AfterFunc(100*time.Millisecond, func() { hub.Away(c.away) })
 				start := time.Now()
@@ -142,10 +143,7 @@ func TestRedisAwayInTheMiddle(t *testing.T) {
 // Redis goes away while a message is on its way there or back, or to a client.
 func TestRedisAwayAtAnyMoment(t *testing.T) {
 	for at := range 8 {
-		inBubble(t, func(t *testing.T) {
-			var f faults
-			hub := f.hub()
-			nodes := settled(t, hub, 2)
+		inCluster(t, 2, func(t *testing.T, _ *faults, hub *relay.Hub, nodes []*Bus) {
 			clients := users(t, nodes[1], 3, confirms)
 			time.AfterFunc(time.Duration(at)*500*time.Microsecond+100*time.Microsecond, func() { hub.Away(time.Second) })
 			many(t, nodes[0], 3, 10*time.Second, func(r *Receipt, err error) { wantOutcome(t, r, err, OutcomeConfirmed) })
@@ -158,10 +156,7 @@ func TestRedisAwayAtAnyMoment(t *testing.T) {
 
 // A short request that ends while Redis is away takes no long one with it.
 func TestRedisAwayBesidesShortRequests(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		var f faults
-		hub := f.hub()
-		nodes := settled(t, hub, 2)
+	inCluster(t, 2, func(t *testing.T, _ *faults, hub *relay.Hub, nodes []*Bus) {
 		connect(t, nodes[1], later(8*time.Second, confirms), User("long"))
 		connect(t, nodes[1], staysSilent, User("short"))
 		var all sync.WaitGroup
@@ -181,10 +176,7 @@ func TestRedisAwayBesidesShortRequests(t *testing.T) {
 
 // Without Redis a request waits for it, as long as its deadline and 2 s at most; then nothing was sent, and the caller knows.
 func TestRedisAwayAtTheStart(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		var f faults
-		hub := f.hub()
-		nodes := settled(t, hub, 2)
+	inCluster(t, 2, func(t *testing.T, _ *faults, hub *relay.Hub, nodes []*Bus) {
 		k := connect(t, nodes[1], confirms, User("42"))
 		hub.Away(-1)
 		pass(10 * time.Second)

@@ -44,10 +44,7 @@ func TestBadLinks(t *testing.T) {
 		}), time.Minute},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
-				var f faults
-				hub := f.hub()
-				nodes := settled(t, hub, 2)
+			inCluster(t, 2, func(t *testing.T, f *faults, _ *relay.Hub, nodes []*Bus) {
 				clients := users(t, nodes[1], 30, confirms)
 				f.set(c.befalls)
 				time.AfterFunc(c.lasts, f.stop)
@@ -76,10 +73,7 @@ func TestBadLinks(t *testing.T) {
 
 // The publisher's own lane falls: what was reported meanwhile is asked for.
 func TestGapOfPublisher(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		var f faults
-		hub := f.hub()
-		nodes := settled(t, hub, 2)
+	inCluster(t, 2, func(t *testing.T, _ *faults, hub *relay.Hub, nodes []*Bus) {
 		clients := users(t, nodes[1], 20, later(500*time.Millisecond, confirms))
 		time.AfterFunc(200*time.Millisecond, func() { hub.Fall(nodes[0].Node().ID.String(), relay.AllLanes, 900*time.Millisecond) })
 		start := time.Now()
@@ -93,10 +87,7 @@ func TestGapOfPublisher(t *testing.T) {
 
 // Reports that pile up while nothing can be sent leave in payloads of a bounded size, and all of them arrive.
 func TestReportsAreBounded(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		var f faults
-		hub := f.hub()
-		nodes := settled(t, hub, 2)
+	inCluster(t, 2, func(t *testing.T, f *faults, _ *relay.Hub, nodes []*Bus) {
 		reply := Bytes(make([]byte, 10_000))
 		users(t, nodes[1], 400, func(_ *Message, t Ticket) {
 			t.Written()
@@ -120,10 +111,7 @@ func TestReportsAreBounded(t *testing.T) {
 
 // Where every count is lost nobody can know whether all were reached: the receipt does not say that too few were there.
 func TestCountsNeverCome(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		var f faults
-		hub := f.hub()
-		nodes := settled(t, hub, 2)
+	inCluster(t, 2, func(t *testing.T, f *faults, _ *relay.Hub, nodes []*Bus) {
 		k := connect(t, nodes[1], confirms, User("42"))
 		f.set(loses(relay.HopCount, isMessage))
 		for _, c := range []struct {

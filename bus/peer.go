@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/google/uuid"
@@ -9,7 +10,7 @@ import (
 // The rhythm of asking, and the patience with nodes that do not answer.
 const (
 	askEvery     = 350 * time.Millisecond // so that a silent node is known within 3 s
-	askBytes     = 2 << 20                // reports heard since the last ask that make the next one due
+	askBytes     = 512 << 10              // reports heard since the last ask that make the next one due
 	askAgain     = 50 * time.Millisecond
 	silentAfter  = 2500 * time.Millisecond
 	heardWithin  = time.Second
@@ -73,6 +74,7 @@ func (p *peer) hold(b batch) {
 	if p.held == nil {
 		p.held = make(map[uint64]batch)
 	}
+	b.entries = bytes.Clone(b.entries)
 	p.held[b.number] = b
 	p.bytes += len(b.entries)
 }

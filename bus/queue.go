@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ type queue struct {
 
 	mu       sync.Mutex
 	waiting  []delivered
+	head     int  // of waiting: what was taken lies before it
 	running  int  // goroutines
 	handling int  // messages that they handle right now
 	gone     bool // once, and the message has come
@@ -39,7 +41,7 @@ func (d delivered) late(now time.Time) bool {
 // Deliver queues the message. What does not fit is rejected as overloaded.
 func (q *queue) Deliver(m *Message, t Ticket) {
 	q.mu.Lock()
-	refused, gone := len(q.waiting)+q.handling >= q.size+q.concurrency, q.gone
+	refused, gone := len(q.waiting)-q.head+q.handling >= q.size+q.concurrency, q.gone
 	if !refused && !gone {
 		q.gone = q.once != nil
 		q.waiting = append(q.waiting, delivered{m, t})
@@ -83,13 +85,13 @@ func (q *queue) work() {
 		q.mu.Lock()
 		q.handling -= handled
 		handled = 0
-		if len(q.waiting) > 0 && q.bus.group.Context().Err() != nil {
+		if q.head < len(q.waiting) && q.bus.group.Context().Err() != nil {
 			q.mu.Unlock()
 			q.abandon()
 			ended = true
 			return
 		}
-		if len(q.waiting) == 0 {
+		if q.head == len(q.waiting) {
 			q.running--
 			q.mu.Unlock()
 			ended = true
@@ -97,15 +99,32 @@ func (q *queue) work() {
 		}
 		q.handling++
 		handled = 1
-		next := q.waiting[0]
-		q.waiting[0] = delivered{}
-		if q.waiting = q.waiting[1:]; len(q.waiting) == 0 {
-			q.waiting = nil
-		}
+		next := q.nextLocked()
 		q.mu.Unlock()
 		q.handle(next)
 	}
 }
+
+// nextLocked takes the first that waits.
+func (q *queue) nextLocked() delivered {
+	next := q.waiting[q.head]
+	q.waiting[q.head] = delivered{}
+	q.head++
+	switch {
+	case q.head < len(q.waiting):
+		if q.head >= queueSlack && 2*q.head >= len(q.waiting) {
+			q.waiting, q.head = slices.Delete(q.waiting, 0, q.head), 0
+		}
+	case cap(q.waiting) <= 16*queueSlack:
+		q.waiting, q.head = q.waiting[:0], 0
+	default:
+		q.waiting, q.head = nil, 0
+	}
+	return next
+}
+
+// queueSlack is how many taken messages may lie before those that wait.
+const queueSlack = 64
 
 func (q *queue) handle(d delivered) {
 	now := q.bus.now()
@@ -150,8 +169,8 @@ func (q *queue) call(ctx context.Context, m *Message) (reply Body, err error) {
 // abandon closes what is queued: the bus has stopped.
 func (q *queue) abandon() {
 	q.mu.Lock()
-	waiting := q.waiting
-	q.waiting = nil
+	waiting := q.waiting[q.head:]
+	q.waiting, q.head = nil, 0
 	q.running--
 	q.mu.Unlock()
 	for _, d := range waiting {

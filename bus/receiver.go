@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"bytes"
 	"log/slog"
 	"time"
 
@@ -47,10 +48,7 @@ func (b *Bus) message(e *envelope, pattern string) {
 		key = []byte(pattern)
 		source = key
 	}
-	to, here := b.directory.find(key, few[:0])
-	if pattern != "" {
-		to, _ = ParseAddress(string(e.to))
-	}
+	place, here := b.directory.find(key, few[:0])
 	b.claimsMu.Lock()
 	now := b.now()
 	record, n := b.claims.arrive(now, e, source, here)
@@ -63,7 +61,7 @@ func (b *Bus) message(e *envelope, pattern string) {
 	if n == 0 {
 		return
 	}
-	m := e.message(to, b.epoch.Add(now))
+	m := e.message(place, pattern != "", b.epoch.Add(now))
 	m.Redelivered = m.Redelivered || record != nil && record.again
 	for i := range n {
 		if record == nil {
@@ -78,9 +76,13 @@ func (b *Bus) message(e *envelope, pattern string) {
 	}
 }
 
-// message is the envelope as endpoints see it.
-func (e *envelope) message(to Address, now time.Time) *Message {
-	m := &Message{ID: e.id, To: to, Event: string(e.event), Body: Body{format: e.format, bytes: e.body}, From: e.sender,
+// message is the envelope as the endpoints at the place see it.
+func (e *envelope) message(at *place, byPattern bool, now time.Time) *Message {
+	to := at.to
+	if byPattern {
+		to, _ = ParseAddress(string(e.to))
+	}
+	m := &Message{ID: e.id, To: to, Event: at.eventOf(e.event), Body: Body{format: e.format, bytes: bytes.Clone(e.body)}, From: e.sender,
 		Headers: e.headers, Ack: e.flags.has(flagReceipt) && !e.flags.has(flagWritten|flagClaimed), Volatile: e.flags.has(flagVolatile),
 		Redelivered: e.flags.has(flagRepeat)}
 	if e.left > 0 {

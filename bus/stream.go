@@ -16,6 +16,7 @@ const (
 	resendBytes = 1 << 20 // that one ask brings
 	batchBytes  = relay.MaxPayload - 256
 	forgetAfter = time.Minute // without a word from the publisher
+	spareMost   = 16          // batches whose memory is kept
 )
 
 // stream is a node's reports to one publisher: numbered batches, kept until the publisher has asked past them. It also holds
@@ -37,9 +38,10 @@ type stream struct {
 	base   time.Duration // when it was begun
 	until  time.Duration // when nobody waits for it any more
 	kept   []keptBatch
-	bytes  int  // of kept
-	queued bool // it waits to be sealed
-	flight int  // batches on their way to Redis
+	bytes  int      // of kept
+	spare  [][]byte // memory of batches that the publisher has, for the next ones
+	queued bool     // it waits to be sealed
+	flight int      // batches on their way to Redis
 }
 
 type keptBatch struct {
@@ -93,11 +95,23 @@ func (s *stream) close(now time.Duration) {
 	s.last++
 	s.kept = append(s.kept, keptBatch{number: s.last, base: s.base, sealed: now, until: s.until, entries: s.buf})
 	s.bytes += len(s.buf)
-	s.buf = make([]byte, 0, min(2*len(s.buf), batchBytes))
+	s.buf = s.fresh()
 	for s.bytes > keptBytes && len(s.kept) > 1 {
 		s.lost = s.kept[0].number // those deliveries become unknown
 		s.drop()
 	}
+}
+
+// fresh is memory for the next batch.
+func (s *stream) fresh() []byte {
+	n := len(s.spare)
+	if n == 0 {
+		return make([]byte, 0, min(2*len(s.buf), batchBytes))
+	}
+	buf := s.spare[n-1]
+	s.spare[n-1] = nil
+	s.spare = s.spare[:n-1]
+	return buf
 }
 
 // seal closes the batch that is being collected and returns those that were not sent yet.
@@ -117,6 +131,9 @@ func (s *stream) settled() bool { return len(s.buf) == 0 && s.flight == 0 && s.s
 
 func (s *stream) drop() {
 	s.bytes -= len(s.kept[0].entries)
+	if len(s.spare) < spareMost {
+		s.spare = append(s.spare, s.kept[0].entries[:0])
+	}
 	s.kept[0] = keptBatch{}
 	s.kept = s.kept[1:]
 }
@@ -128,8 +145,9 @@ func (s *stream) heard(highest uint64) {
 	}
 }
 
-// expire forgets the batches that nobody waits for any more.
+// expire forgets the batches that nobody waits for any more, and memory that was not needed lately.
 func (s *stream) expire(now time.Duration) {
+	s.spare = nil
 	for len(s.kept) > 0 && s.kept[0].until < now {
 		s.drop()
 	}

@@ -86,13 +86,6 @@ func (w *wheel[T]) advance(now time.Duration, fire func(*T)) {
 	}
 }
 
-// next is when advance is to be called again: nothing fires earlier. It may be early by turns of the wheel, for a timer that is further off
-// than one; never is it a time that advance has come to. It is not ok where nothing is scheduled.
-func (w *wheel[T]) next() (when time.Duration, ok bool) {
-	ahead, ok := w.ahead()
-	return time.Duration(w.now+ahead) * w.tick, ok
-}
-
 // fireTick fires the timers of the tick that is now. They move to a ring of their own first, so that fire may change the slot.
 func (w *wheel[T]) fireTick(fire func(*T)) {
 	slot := w.slotOf(w.now)

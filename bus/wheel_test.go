@@ -106,13 +106,6 @@ func (m *wheelModel) check() {
 	if m.wheel.len() != len(m.waiting) {
 		m.t.Fatalf("len is %d, want %d", m.wheel.len(), len(m.waiting))
 	}
-	when, ok := m.wheel.next()
-	if ok != (len(m.waiting) > 0) {
-		m.t.Fatalf("next is ok: %v, with %d waiting", ok, len(m.waiting))
-	}
-	if ok && (when > m.first().due || when <= m.now) {
-		m.t.Fatalf("next is %v, now is %v, the first is due at %v", when, m.now, m.first().due)
-	}
 	for _, s := range m.all {
 		if s.timer.scheduled() != slices.Contains(m.waiting, s) {
 			m.t.Fatalf("%d scheduled: %v", s.name, s.timer.scheduled())
@@ -132,31 +125,25 @@ func TestWheelAgainstList(t *testing.T) {
 			"jump": func(t *rapid.T) {
 				m.advance(m.now + time.Duration(rapid.Int64Range(0, int64(200*testTick)).Draw(t, "by")))
 			},
-			"next": func(*rapid.T) {
-				if when, ok := m.wheel.next(); ok {
-					m.advance(when)
-				}
-			},
 		})
 	})
 }
 
+// A timer that is many turns away fires at its tick, however coarsely time passes.
 func TestWheelFarTimer(t *testing.T) {
-	w := newWheel[sleeper](testTick, 512)
-	s := &sleeper{}
-	s.timer.owner = s
-	const far = 10*time.Minute + time.Millisecond
-	w.schedule(&s.timer, far)
-	calls, fired := 0, time.Duration(-1)
-	for at, ok := w.next(); ok; at, ok = w.next() {
-		calls++
-		w.advance(at, func(*sleeper) { fired = at })
-	}
-	if fired < far || fired >= far+testTick {
-		t.Errorf("fired at %v, want within a tick from %v", fired, far)
-	}
-	if turns := int(far/(512*testTick)) + 1; calls > turns+1 {
-		t.Errorf("an idle wheel was advanced %d times, want about once a turn: %d", calls, turns)
+	const far, turn = 10*time.Minute + time.Millisecond, 512 * testTick
+	for _, step := range []time.Duration{testTick, turn - testTick, turn, 3 * turn} {
+		w := newWheel[sleeper](testTick, 512)
+		s := &sleeper{}
+		s.timer.owner = s
+		w.schedule(&s.timer, far)
+		fired := time.Duration(-1)
+		for at := time.Duration(0); fired < 0 && at < 2*far; at += step {
+			w.advance(at, func(*sleeper) { fired = at })
+		}
+		if fired < far || fired >= far+testTick+step {
+			t.Errorf("in steps of %v: fired at %v, want at the first step a tick after %v", step, fired, far)
+		}
 	}
 }
 
@@ -223,17 +210,5 @@ func BenchmarkWheel(b *testing.B) {
 		w.schedule(&s.timer, now+5*time.Second)
 		w.advance(now, func(*sleeper) {})
 		i++
-	}
-}
-
-// BenchmarkWheelNext asks a wheel with one far timer when it is to be advanced.
-func BenchmarkWheelNext(b *testing.B) {
-	w := newWheel[sleeper](testTick, 512)
-	s := &sleeper{}
-	s.timer.owner = s
-	w.schedule(&s.timer, 511*testTick)
-	b.ReportAllocs()
-	for b.Loop() {
-		w.next()
 	}
 }

@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"bytes"
 	"slices"
 	"sync"
 	"testing"
@@ -23,6 +24,7 @@ func newJournal() *journal { return &journal{results: make(map[uint64]relay.Resu
 func (j *journal) Receive(m relay.Message) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	m.Payload = bytes.Clone(m.Payload)
 	j.messages = append(j.messages, m)
 	j.order = append(j.order, m)
 }

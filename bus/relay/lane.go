@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"unsafe"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/ackbus/ackbus/internal/run"
 )
@@ -101,13 +98,12 @@ func (l *lane) serve(ctx context.Context) (stood bool, err error) {
 	writer.Go(func() { s.write(writer.Context()) })
 	defer writer.Wait()
 	defer writer.Stop()
-	return s.read(ctx)
+	return s.read()
 }
 
 // closeSession leaves the lane without a connection, and thus without anything confirmed.
 func (l *lane) closeSession(s *session) {
 	s.end(errDialedOnce)
-	_ = s.pubsub.Close() // its connection is closed
 	l.table.mu.Lock()
 	l.session = nil
 	l.table.fellLocked()
@@ -124,18 +120,18 @@ func (l *lane) closeSession(s *session) {
 }
 
 // read takes what Redis sends until the connection ends.
-func (s *session) read(ctx context.Context) (stood bool, err error) {
+func (s *session) read() (stood bool, err error) {
 	defer func() {
 		s.end(err) // stops the writer as well
 		err = s.reason(err)
 	}()
 	for {
-		v, err := s.pubsub.Receive(ctx)
+		p, err := s.in.next()
 		// The age is taken after the read and before anything of it is used: this process may have been stopped while it lay
 		// in the buffers.
 		if now := s.lane.relay.now(); s.stale(now) {
 			return stood, errSilent
-		} else if err = s.take(v, err, now); err != nil {
+		} else if err = s.take(&p, err, now); err != nil {
 			return stood, err
 		}
 		if !stood && s.stands() {
@@ -145,26 +141,20 @@ func (s *session) read(ctx context.Context) (stood bool, err error) {
 	}
 }
 
-func (s *session) take(v any, err error, now int64) error {
-	if err != nil {
-		if isReply(err) {
-			return s.refused(err)
-		}
+func (s *session) take(p *push, err error, now int64) error {
+	switch {
+	case err != nil && isReply(err):
+		return s.refused(err)
+	case err != nil:
 		return err
-	}
-	switch v := v.(type) {
-	case *redis.Message:
-		if v.Channel == s.lane.probe.channel.Name && v.Pattern == "" {
-			s.probeCame(v.Payload, now)
-			return nil
-		}
-		s.lane.relay.receiver.Receive(Message{Channel: v.Channel, Pattern: v.Pattern, Payload: ownBytes(v.Payload)})
-		return nil
-	case *redis.Subscription:
-		return s.confirmed(v)
+	case !p.isMessage():
+		return s.confirmed(p)
+	case p.channel == s.lane.probe.channel.Name && p.pattern == "":
+		s.probeCame(p.payload, now)
 	default:
-		return fmt.Errorf("relay: Redis sent %T on a lane", v)
+		s.lane.relay.receiver.Receive(Message{Channel: p.channel, Pattern: p.pattern, Payload: p.payload})
 	}
+	return nil
 }
 
 // stands reports whether every channel is confirmed and a probe has come through.
@@ -273,10 +263,4 @@ func (l *lane) wakeLocked() {
 	if l.session != nil {
 		l.session.wakeUp()
 	}
-}
-
-// ownBytes takes over the bytes of a payload. go-redis makes the string for this message out of bytes of its own, and
-// forgets it; copying 256 KiB for nothing would be the dearest part of receiving.
-func ownBytes(s string) []byte {
-	return unsafe.Slice(unsafe.StringData(s), len(s)) //nolint:gosec // the string has no other holder, see above
 }

@@ -19,10 +19,10 @@ type link struct {
 	failure  atomic.Pointer[error] // why it was closed
 	identity identity              // of a lane's link, once it stands
 
-	// Of an outbox's link, which go-redis only greets.
+	// go-redis only greets; then these are the connection.
 	in  *replyReader
 	out *bufio.Writer
-	// writing is held from the start of a pipeline until it was written. It is free whenever no pipeline is in flight.
+	// writing, of an outbox's link, is held from the start of a pipeline until it was written. It is free whenever no pipeline is in flight.
 	writing sync.Mutex
 	before  int64 // bytes that were written before the pipeline in flight; guarded by writing
 }
@@ -36,7 +36,7 @@ func (l *link) greet(ctx context.Context, timeout time.Duration) error {
 		return err
 	}
 	l.in, l.out = newReplyReader(l.wire), bufio.NewWriterSize(l.wire, 64<<10)
-	return l.wire.SetDeadline(time.Time{}) // from now on outbox.tick keeps the time
+	return l.wire.SetDeadline(time.Time{}) // from now on outbox.tick and lane.tick keep the time
 }
 
 // fail closes the connection, whoever is reading or writing. The first reason counts.

@@ -176,6 +176,7 @@ func (l *memoryLane) carry() {
 			n.recv.Lane(*a.event)
 		} else {
 			n.recv.Receive(a.message)
+			clear(a.message.Payload) // as Redis's relay uses the memory again: who keeps it shall notice
 		}
 		mu.Lock()
 	}

@@ -59,11 +59,11 @@ func (s *session) postProbeLocked(now int64) {
 }
 
 // probeCame takes a probe that has gone through Redis and back.
-func (s *session) probeCame(payload string, now int64) {
-	if len(payload) != 16 || binary.BigEndian.Uint64([]byte(payload[:8])) != s.id {
+func (s *session) probeCame(payload []byte, now int64) {
+	if len(payload) != 16 || binary.BigEndian.Uint64(payload[:8]) != s.id {
 		return // of an earlier session
 	}
-	sent := int64(binary.BigEndian.Uint64([]byte(payload[8:])))
+	sent := int64(binary.BigEndian.Uint64(payload[8:]))
 	s.lease.Store(sent)
 	s.probed.Store(true)
 	s.lane.relay.meters.probe.Observe(float64(now-sent) / 1e9)

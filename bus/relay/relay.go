@@ -98,7 +98,7 @@ type Result struct {
 	Err error
 }
 
-// A Message is one payload as it arrived. The receiver owns Payload.
+// A Message is one payload as it arrived. Payload is good until Receive returns: what is kept of it has to be copied.
 type Message struct {
 	Channel string
 	Pattern string // the pattern that matched, or empty

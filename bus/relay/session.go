@@ -4,8 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
-
-	"github.com/redis/go-redis/v9"
+	"time"
 )
 
 const (
@@ -26,11 +25,11 @@ type order struct {
 
 // A session is one connection of a lane, from dialing to its end.
 type session struct {
-	lane   *lane
-	id     uint64
-	link   *link
-	pubsub *redis.PubSub
-	wake   chan struct{} // one slot: the writer may have something to do
+	lane *lane
+	id   uint64
+	link *link
+	in   pushReader
+	wake chan struct{} // one slot: the writer may have something to do
 
 	lease  atomic.Int64 // when the last probe that came back had left
 	ended  atomic.Pointer[error]
@@ -47,13 +46,17 @@ type session struct {
 	kills       []*errand // of the lane's former connections: the lane does not say that it holds everything before
 }
 
-// openSession dials and subscribes to the probe channel, which takes the greeting as well.
+// openSession dials and subscribes to the probe channel.
 func (l *lane) openSession(ctx context.Context) (*session, error) {
 	link, err := l.relay.dialer.open(ctx, true)
 	if err != nil {
 		return nil, err
 	}
-	s := &session{lane: l, id: l.relay.sessions.Add(1), link: link, pubsub: link.client.Subscribe(ctx), wake: make(chan struct{}, 1)}
+	if err := link.greet(ctx, l.relay.dialer.timeout); err != nil {
+		link.close()
+		return nil, err
+	}
+	s := &session{lane: l, id: l.relay.sessions.Add(1), link: link, in: pushReader{replyReader: link.in}, wake: make(chan struct{}, 1)}
 	l.table.mu.Lock()
 	if l.table.closing {
 		l.table.mu.Unlock()
@@ -68,13 +71,7 @@ func (l *lane) openSession(ctx context.Context) (*session, error) {
 	s.restoredLocked()
 	l.table.mu.Unlock()
 	s.lease.Store(l.relay.now())
-	greet, cancel := context.WithTimeout(ctx, l.relay.dialer.timeout)
-	defer cancel()
-	if err := s.pubsub.Subscribe(greet, l.probe.channel.Name); err != nil {
-		return s, err
-	}
-	s.lease.Store(l.relay.now())
-	return s, nil
+	return s, s.send(s.orders[0])
 }
 
 // end closes the connection. The first reason counts.
@@ -103,7 +100,7 @@ func (s *session) write(ctx context.Context) {
 				return
 			}
 		}
-		if err := s.send(ctx, o); err != nil {
+		if err := s.send(o); err != nil {
 			s.end(err)
 			return
 		}
@@ -160,35 +157,45 @@ func (s *session) joinLocked(o *order, sub *subscription) bool {
 	return true
 }
 
-func (s *session) send(ctx context.Context, o *order) error {
-	names := make([]string, len(o.subs))
-	for i, sub := range o.subs {
-		names[i] = sub.channel.Name
+// send writes the command that the order is.
+func (s *session) send(o *order) error {
+	args := make([]string, 1, len(o.subs)+1)
+	args[0] = o.command()
+	for _, sub := range o.subs {
+		args = append(args, sub.channel.Name)
 	}
+	if err := s.link.wire.SetWriteDeadline(time.Now().Add(s.lane.relay.dialer.timeout)); err != nil {
+		return err
+	}
+	writeCommand(s.link.out, args...)
+	return s.link.out.Flush()
+}
+
+func (o *order) command() string {
 	switch {
 	case o.subscribe && o.pattern:
-		return s.pubsub.PSubscribe(ctx, names...)
+		return "PSUBSCRIBE"
 	case o.subscribe:
-		return s.pubsub.Subscribe(ctx, names...)
+		return "SUBSCRIBE"
 	case o.pattern:
-		return s.pubsub.PUnsubscribe(ctx, names...)
+		return "PUNSUBSCRIBE"
 	default:
-		return s.pubsub.Unsubscribe(ctx, names...)
+		return "UNSUBSCRIBE"
 	}
 }
 
 // confirmed takes one confirmation. They come in the order of the commands.
-func (s *session) confirmed(c *redis.Subscription) error {
+func (s *session) confirmed(c *push) error {
 	l := s.lane
 	l.table.mu.Lock()
 	defer l.table.mu.Unlock()
 	if len(s.orders) == 0 {
-		return fmt.Errorf("relay: %s of %q was not asked for", c.Kind, c.Channel)
+		return fmt.Errorf("relay: %s of %q was not asked for", c.kind, c.channel)
 	}
 	o := s.orders[0]
 	sub := o.subs[o.confirmed]
-	if sub.channel.Name != c.Channel {
-		return fmt.Errorf("relay: %s of %q came in place of %q", c.Kind, c.Channel, sub.channel.Name)
+	if sub.channel.Name != c.channel {
+		return fmt.Errorf("relay: %s of %q came in place of %q", c.kind, c.channel, sub.channel.Name)
 	}
 	o.confirmed++
 	s.outstanding--

@@ -3,7 +3,6 @@ package relay
 import (
 	"net"
 	"sync/atomic"
-	"time"
 )
 
 // A wire is a network connection that knows whether anything was written to it: what was not written can't have been
@@ -12,7 +11,6 @@ type wire struct {
 	net.Conn
 	raw     net.Conn // the connection below TLS, or the same
 	written atomic.Int64
-	undated atomic.Bool // no read deadline is set
 }
 
 func newWire(conn, raw net.Conn) *wire { return &wire{Conn: conn, raw: raw} }
@@ -21,15 +19,6 @@ func (w *wire) Write(p []byte) (int, error) {
 	n, err := w.Conn.Write(p)
 	w.written.Add(int64(n))
 	return n, err
-}
-
-// SetReadDeadline skips what changes nothing: go-redis takes the deadline away again before each message of a lane.
-func (w *wire) SetReadDeadline(t time.Time) error {
-	if t.IsZero() && w.undated.Load() {
-		return nil
-	}
-	w.undated.Store(t.IsZero())
-	return w.Conn.SetReadDeadline(t)
 }
 
 // hungUp reports whether the other side has closed an idle connection. A publish into such a connection would count as

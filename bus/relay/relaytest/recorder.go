@@ -1,6 +1,7 @@
 package relaytest
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"sync"
@@ -89,6 +90,7 @@ func (r *recorder) Receive(m relay.Message) {
 		r.faults = append(r.faults, err.Error())
 	}
 	r.busy[key] = false
+	m.Payload = bytes.Clone(m.Payload)
 	r.messages = append(r.messages, m)
 	r.changedLocked()
 }

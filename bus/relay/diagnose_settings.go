@@ -1,0 +1,122 @@
+package relay
+
+import (
+	"context"
+	"strconv"
+	"strings"
+)
+
+// What the bounds of the outbox and of the lanes are made for: Redis's own default.
+const (
+	bufferHard = 32 << 20
+	bufferSoft = 8 << 20
+	bufferFix  = `CONFIG SET client-output-buffer-limit "pubsub 32mb 8mb 60"`
+)
+
+// memory asks what Redis does when its memory runs short.
+func (d *diagnosis) memory(ctx context.Context) error {
+	if d.embedded {
+		return nil
+	}
+	info, err := d.info(ctx, "memory")
+	if err != nil {
+		return d.unseen("memory", "+info", err)
+	}
+	used, errUsed := strconv.ParseInt(info["used_memory"], 10, 64)
+	most, errMost := strconv.ParseInt(info["maxmemory"], 10, 64)
+	policy := info["maxmemory_policy"]
+	const mb = 1 << 20
+	switch {
+	case errUsed != nil || errMost != nil:
+		d.note("memory", "", "it does not say how much it has")
+		return nil
+	case most == 0:
+		d.good("memory", "%d MB used, no maxmemory", used/mb)
+		return nil
+	case used > most/2:
+		d.fault("memory", d.command("CONFIG SET maxmemory 0"), "%d MB of maxmemory %d MB are used; above it Redis refuses what proves that "+
+			"nobody is there, and newer releases every SUBSCRIBE", used/mb, most/mb)
+	default:
+		d.good("memory", "%d MB of maxmemory %d MB are used", used/mb, most/mb)
+	}
+	if policy == "noeviction" {
+		d.good("eviction", "none")
+		return nil
+	}
+	d.fault("eviction", d.command("CONFIG SET maxmemory-policy noeviction"), "maxmemory-policy is %s: a burst in the buffers of lanes would "+
+		"cost keys of whoever else uses this Redis; ackbus itself has none", policy)
+	return nil
+}
+
+// settings asks for what CONFIG tells. All of it can be changed while Redis runs; CONFIG REWRITE makes it last.
+func (d *diagnosis) settings(ctx context.Context) error {
+	if d.embedded {
+		return nil
+	}
+	for _, one := range []struct {
+		name  string
+		judge func(value string)
+	}{
+		{"client-output-buffer-limit", d.judgeBuffers}, {"tcp-keepalive", d.judgeKeepalive}, {"timeout", d.judgeTimeout},
+	} {
+		values, err := d.link.client.ConfigGet(ctx, one.name).Result()
+		if err != nil {
+			return d.unseen("settings", "+config|get", err)
+		}
+		one.judge(values[one.name])
+	}
+	return nil
+}
+
+// judgeBuffers reads the limits of all classes, as in "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60".
+func (d *diagnosis) judgeBuffers(value string) {
+	const check = "output buffers"
+	_, limits, _ := strings.Cut(value, "pubsub ")
+	words := strings.Fields(limits)
+	if len(words) < 3 {
+		d.note(check, "", "client-output-buffer-limit says nothing of pubsub: %q", value)
+		return
+	}
+	hard, errHard := strconv.ParseInt(words[0], 10, 64)
+	soft, errSoft := strconv.ParseInt(words[1], 10, 64)
+	switch {
+	case errHard != nil || errSoft != nil:
+		d.note(check, "", "client-output-buffer-limit can't be read: %q", value)
+	case hard == 0:
+		d.fault(check, d.command(bufferFix), "client-output-buffer-limit pubsub is unbounded: a lane that does not read takes all memory")
+	case hard < bufferHard || soft > 0 && soft < bufferSoft:
+		d.fault(check, d.command(bufferFix), "client-output-buffer-limit pubsub is %s: Redis would cut lanes that are only busy", limits)
+	default:
+		d.good(check, "client-output-buffer-limit pubsub is %s", limits)
+	}
+}
+
+func (d *diagnosis) judgeKeepalive(value string) {
+	const check, most, better = "tcp-keepalive", 300, 60
+	fix := d.command("CONFIG SET tcp-keepalive 30")
+	switch seconds, err := strconv.Atoi(value); {
+	case err != nil:
+		d.note(check, "", "it can't be read: %q", value)
+	case seconds == 0 || seconds > most:
+		d.fault(check, fix, "tcp-keepalive is %d: a machine that vanishes is counted as there for long, and its addresses end as unknown", seconds)
+	case seconds > better:
+		d.note(check, fix, "tcp-keepalive is %d: the addresses of a machine that vanishes end as unknown for about so many seconds", seconds)
+	default:
+		d.good(check, "%d s", seconds)
+	}
+}
+
+// judgeTimeout knows that a connection for publishing is idle for a second at most: then it carries a probe. Lanes are exempt.
+func (d *diagnosis) judgeTimeout(value string) {
+	const check, least = "timeout", 3
+	switch seconds, err := strconv.Atoi(value); {
+	case err != nil:
+		d.note(check, "", "it can't be read: %q", value)
+	case seconds > 0 && seconds < least:
+		d.fault(check, d.command("CONFIG SET timeout 0"), "timeout is %d: Redis would close connections between two probes", seconds)
+	case seconds == 0:
+		d.good(check, "idle connections stay")
+	default:
+		d.good(check, "connections may be idle for %d s; those of ackbus never are for over one", seconds)
+	}
+}
