@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -119,6 +120,9 @@ func (a Address) check() error {
 }
 
 func checkName(kind, name string) error {
+	if name != "" && len(name) <= MaxName && isPlain(name) {
+		return nil
+	}
 	switch {
 	case name == "":
 		return fmt.Errorf("%w: %s needs a name, as in %s:42", ErrAddress, kind, kind)
@@ -130,6 +134,16 @@ func checkName(kind, name string) error {
 		return fmt.Errorf("%w: the name of a %s holds a control character", ErrAddress, kind)
 	}
 	return nil
+}
+
+// isPlain reports whether the text is ASCII without control characters, as nearly all names are.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // checkMethod takes a method's name, alone or with a node's ID behind an @.
@@ -157,6 +171,13 @@ func (a Address) boundTo() string {
 		return a.name[len(a.name)-id:]
 	}
 	return ""
+}
+
+// endsBound reports whether the text of an address names the one node that it can be at. It may say no where it does.
+func endsBound(to []byte) bool {
+	const id = 36
+	return bytes.HasPrefix(to, []byte("socket:")) ||
+		bytes.HasPrefix(to, []byte("method:")) && len(to) > id && to[len(to)-id-1] == '@'
 }
 
 // socketNode returns the node that a socket's ID names: the ID is the node's ID, a dot, and a number in base 36.

@@ -30,6 +30,7 @@ type claims struct {
 	scratch []endpointEntry // of the claim that is being written
 	sealed  []byte          // payloads of the batches that were sealed last
 	ready   []*stream       // with a batch to seal
+	lazy    []*stream       // with claims that need not leave by themselves yet
 	telling []*record       // with counted steps to report
 	wrote   []wroteRef      // written and not yet reported
 	swept   time.Duration
@@ -136,7 +137,12 @@ func (c *claims) admit(now time.Duration, s *stream, e *envelope, source []byte,
 	r.watchers = append(r.watchers, watcher{stream: s, seq: e.seq})
 	s.file(e.seq, r)
 	c.wheel.schedule(&r.timer, r.deadline)
-	c.claim(now, s, r, e, false)
+	s.addClaim(now, r.deadline, c.claimEntry(r, e, false))
+	if r.attempt = e.attempt; len(kept) == 0 && r.level != Claimed && endsBound(e.to) {
+		c.laze(s) // no other node claims: nobody learns anything from the claim alone
+	} else {
+		c.report(s)
+	}
 	refused := c.awaited+len(to) > c.most || e.flags.has(flagChosen) && !c.remember(r, e)
 	c.awaited += r.open
 	if refused {
@@ -186,6 +192,15 @@ func (c *claims) report(s *stream) {
 	s.queued = true
 	c.ready = append(c.ready, s)
 	c.fx.report = true
+}
+
+// laze has the stream's claims leave with what is reported next, or with the next tick: an answer that comes soon travels with
+// its claim.
+func (c *claims) laze(s *stream) {
+	if !s.lazy {
+		s.lazy = true
+		c.lazy = append(c.lazy, s)
+	}
 }
 
 // seal closes the batches that are due and puts them on their way. Their payloads are good until the next call.
@@ -271,6 +286,13 @@ func (c *claims) cancel(publisher uuid.UUID, seq uint64, gaveUp bool) {
 
 // advance lets time pass.
 func (c *claims) advance(now time.Duration) {
+	for _, s := range c.lazy {
+		if s.lazy = false; len(s.buf) > 0 {
+			c.report(s)
+		}
+	}
+	clear(c.lazy)
+	c.lazy = c.lazy[:0]
 	c.wheel.advance(now, func(r *record) { c.due(now, r) })
 	if now-c.swept >= wroteTick {
 		c.swept = now
@@ -280,7 +302,7 @@ func (c *claims) advance(now time.Duration) {
 
 // idle reports whether time may pass unseen.
 func (c *claims) idle() bool {
-	return c.wheel.len() == 0 && len(c.wrote) == 0
+	return c.wheel.len() == 0 && len(c.wrote)+len(c.lazy) == 0
 }
 
 // sweep forgets publishers that have fallen silent, and batches that nobody waits for. It is called about once a second.

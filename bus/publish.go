@@ -73,7 +73,7 @@ func (b *Bus) prepare(ctx context.Context, p *pending, to Address, event string,
 }
 
 func checkEvent(event string) error {
-	if event == "" || len(event) > MaxName || !utf8.ValidString(event) {
+	if event == "" || len(event) > MaxName || !isPlain(event) && !utf8.ValidString(event) {
 		return fmt.Errorf("bus: bad event %q: want 1 to %d bytes of UTF-8", clip(event), MaxName)
 	}
 	return nil

@@ -41,6 +41,7 @@ type stream struct {
 	bytes  int      // of kept
 	spare  [][]byte // memory of batches that the publisher has, for the next ones
 	queued bool     // it waits to be sealed
+	lazy   bool     // what is collected leaves with the next tick at the latest
 	flight int      // batches on their way to Redis
 }
 

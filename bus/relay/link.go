@@ -22,7 +22,8 @@ type link struct {
 	// go-redis only greets; then these are the connection.
 	in  *replyReader
 	out *bufio.Writer
-	// writing, of an outbox's link, is held from the start of a pipeline until it was written. It is free whenever no pipeline is in flight.
+	// writing, of an outbox's link, is held from the start of a pipeline until it was written. It is free whenever no pipeline is in
+	// flight.
 	writing sync.Mutex
 	before  int64 // bytes that were written before the pipeline in flight; guarded by writing
 }
