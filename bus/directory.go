@@ -45,8 +45,8 @@ func (d *directory) find(key []byte, buf []*Attachment) (*place, []*Attachment) 
 	return p, append(buf, p.here...)
 }
 
-// add puts the attachment at the key. It reports false if it is there already.
-func (d *directory) add(key string, to Address, a *Attachment) bool {
+// add puts the attachment at the key.
+func (d *directory) add(key string, to Address, a *Attachment) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p := d.places[key]
@@ -54,11 +54,9 @@ func (d *directory) add(key string, to Address, a *Attachment) bool {
 		p = &place{to: to}
 		d.places[key] = p
 	}
-	if slices.Contains(p.here, a) {
-		return false
+	if !slices.Contains(p.here, a) {
+		p.here = append(p.here, a)
 	}
-	p.here = append(p.here, a)
-	return true
 }
 
 func (d *directory) remove(key string, a *Attachment) {

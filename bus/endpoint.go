@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,8 @@ type Attachment struct {
 // holding is an address that an endpoint is at. An idle session has a few: a slice costs less than a map.
 type holding struct {
 	key     string
-	release func() // of the subscription; nil: the address needs none of its own
+	release func()        // of the subscription; nil: the address needs none of its own, or it is being joined
+	joining chan struct{} // closed when Redis has confirmed or refused it; nil: it stands
 }
 
 // Attach attaches an endpoint to the addresses, and to the address of its own socket. It returns once Redis has confirmed all of
@@ -61,13 +63,27 @@ func (b *Bus) Attach(ctx context.Context, e Endpoint, who Profile, to ...Address
 		a.held = append(a.held, holding{key: socket.String()})
 		b.sockets.Add(1)
 	}
-	for _, address := range to {
-		if err := a.Join(ctx, address); err != nil {
-			a.Detach()
-			return nil, err
-		}
+	if err := a.joinAll(ctx, to); err != nil {
+		a.Detach()
+		return nil, err
 	}
 	return a, nil
+}
+
+// joinAll joins all addresses at once: they share a round trip.
+func (a *Attachment) joinAll(ctx context.Context, to []Address) (err error) {
+	joined := make(chan error, len(to))
+	for i, address := range to {
+		if i == len(to)-1 {
+			joined <- a.Join(ctx, address)
+		} else if !a.bus.group.Go(func() { joined <- a.Join(ctx, address) }) {
+			joined <- ErrBusClosed
+		}
+	}
+	for range to {
+		err = cmp.Or(err, <-joined)
+	}
+	return err
 }
 
 // NewSocket makes the ID of a new socket of this node.
@@ -95,45 +111,66 @@ func (b *Bus) mayHold(to Address) bool {
 
 // join puts the endpoint at the key before the channel is subscribed, so that what arrives finds it.
 func (a *Attachment) join(ctx context.Context, key string, to Address, channel relay.Channel) error {
-	if !a.bus.directory.add(key, to, a) {
-		return nil
+	a.mu.Lock()
+	for i := a.findLocked(key); i >= 0; i = a.findLocked(key) {
+		joining := a.held[i].joining
+		a.mu.Unlock()
+		if joining == nil {
+			return nil
+		}
+		select {
+		case <-joining:
+		case <-ctx.Done():
+			return fmt.Errorf("bus: attach to %s: %w", key, context.Cause(ctx))
+		}
+		a.mu.Lock()
 	}
+	if a.detached {
+		a.mu.Unlock()
+		return fmt.Errorf("bus: attach to %s: %w", key, errDetached)
+	}
+	joining := make(chan struct{})
+	defer close(joining)
+	a.held = append(a.held, holding{key: key, joining: joining})
+	a.bus.directory.add(key, to, a)
+	a.mu.Unlock()
 	release, err := a.bus.relay.Subscribe(ctx, channel)
 	if err != nil {
-		a.bus.directory.remove(key, a)
+		a.leave(key, joining)
 		return fmt.Errorf("bus: attach to %s: %w", key, unavailable(err))
 	}
 	a.mu.Lock()
-	late := a.detached
-	if !late {
-		a.held = append(a.held, holding{key, release})
+	if i := a.findLocked(key); i >= 0 && a.held[i].joining == joining {
+		a.held[i] = holding{key: key, release: release}
+		a.mu.Unlock()
+		return nil
 	}
 	a.mu.Unlock()
-	if late {
-		a.bus.directory.remove(key, a)
-		release()
-		return fmt.Errorf("bus: attach to %s: %w", key, errDetached)
-	}
-	return nil
+	release()
+	return fmt.Errorf("bus: attach to %s: %w", key, errDetached)
 }
 
-// Leave gives an address up. Deliveries under way go on.
-func (a *Attachment) Leave(to Address) { a.leave(to.String()) }
+func (a *Attachment) findLocked(key string) int {
+	return slices.IndexFunc(a.held, func(h holding) bool { return h.key == key })
+}
 
-func (a *Attachment) leave(key string) {
+// Leave gives an address up, also one that is being joined. Deliveries under way go on.
+func (a *Attachment) Leave(to Address) { a.leave(to.String(), nil) }
+
+// leave gives an address up; with a joining only if it is still that one.
+func (a *Attachment) leave(key string, joining chan struct{}) {
 	a.mu.Lock()
-	i := slices.IndexFunc(a.held, func(h holding) bool { return h.key == key })
-	if i < 0 {
-		a.mu.Unlock()
+	defer a.mu.Unlock()
+	i := a.findLocked(key)
+	if i < 0 || joining != nil && a.held[i].joining != joining {
 		return
 	}
 	left := a.held[i]
 	a.held = slices.Delete(a.held, i, i+1)
-	a.mu.Unlock()
 	a.give(left)
 }
 
-// errDetached says that an endpoint left while it was being attached.
+// errDetached says that an endpoint left while it was being attached, or had left before.
 var errDetached = errors.New("detached meanwhile")
 
 // give gives an address back.
@@ -149,10 +186,10 @@ func (a *Attachment) Detach() {
 	a.mu.Lock()
 	held, first := a.held, !a.detached
 	a.held, a.detached = nil, true
-	a.mu.Unlock()
 	for _, h := range held {
 		a.give(h)
 	}
+	a.mu.Unlock()
 	if first && a.who.Socket != "" {
 		a.bus.sockets.Add(-1)
 	}
