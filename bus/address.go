@@ -173,6 +173,13 @@ func (a Address) boundTo() string {
 	return ""
 }
 
+// ownPrefix begins the names of topics and methods of the bus's own packages, whose requests are no publisher's.
+const ownPrefix = "ackbus."
+
+func (a Address) isOwn() bool {
+	return (a.kind == "topic" || a.kind == "method") && strings.HasPrefix(a.name, ownPrefix)
+}
+
 // endsBound reports whether the text of an address names the one node that it can be at. It may say no where it does.
 func endsBound(to []byte) bool {
 	const id = 36

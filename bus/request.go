@@ -27,7 +27,9 @@ func (b *Bus) Request(ctx context.Context, to Address, event string, body Body, 
 		return nil, fmt.Errorf("bus: request %s to %s: %w", event, to, unsentError(ctx, p.err))
 	}
 	r := p.receipt()
-	b.metrics.observe(r)
+	if !to.isOwn() {
+		b.metrics.observe(r)
+	}
 	if r.Outcome.Err() != nil {
 		return r, &ReceiptError{Receipt: r, Cause: cause}
 	}

@@ -65,13 +65,14 @@ func (l *lane) openSession(ctx context.Context) (*session, error) {
 	}
 	s.restoring = l.table.restartLocked()
 	l.probe.state = holdAsked
-	s.orders, s.outstanding = []*order{{subs: []*subscription{l.probe}, subscribe: true}}, 1
+	first := &order{subs: []*subscription{l.probe}, subscribe: true}
+	s.orders, s.outstanding = []*order{first}, 1
 	l.session = s
 	s.exorciseLocked()
 	s.restoredLocked()
 	l.table.mu.Unlock()
 	s.lease.Store(l.relay.now())
-	return s, s.send(s.orders[0])
+	return s, s.send(first)
 }
 
 // end closes the connection. The first reason counts.
