@@ -9,13 +9,13 @@ import (
 )
 
 func metricsRoute(g prometheus.Gatherer) route {
-	return route{method: http.MethodGet, path: "/metrics", open: true, serve: plain(promhttp.HandlerFor(g, promhttp.HandlerOpts{}))}
+	return route{method: http.MethodGet, path: "/metrics", open: true, serve: through(promhttp.HandlerFor(g, promhttp.HandlerOpts{}))}
 }
 
 // NewAdmin is what operators see, on an address of its own: metrics, health and profiles. It asks for no key.
 func NewAdmin(ready func() error, metrics prometheus.Gatherer) (http.Handler, error) {
 	return newMux(append(healthRoutes(ready), metricsRoute(metrics),
-		route{method: http.MethodGet, path: "/debug/pprof/", serve: plain(profiles())}))
+		route{method: http.MethodGet, path: "/debug/pprof/", serve: through(profiles())}))
 }
 
 // profiles are those of net/http/pprof; its index serves the ones that have a name of their own.

@@ -14,15 +14,15 @@ func Routes(a *API) []string {
 // ReceiptStatus is the status of an answer with the receipt.
 func ReceiptStatus(r *bus.Receipt, err error) int { return receiptStatus(r, err) }
 
-// FailureOf is the status and the code of an answer without a receipt.
-func FailureOf(err error) (int, string) {
+// FailureOf is the status, the code and the message of an answer without a receipt.
+func FailureOf(err error) (status int, code, message string) {
 	f := failureOf(err)
-	return f.status, f.code
+	return f.status, f.code, f.message
 }
 
 // ReadMessage reads the body of a publishing.
 func ReadMessage(body []byte) (bus.Address, bus.Body, error) {
-	var m message
+	var m Message
 	err := readObject(body, m.fields(DefaultMaxData))
-	return m.to, m.data, err
+	return m.To, m.Data, err
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ackbus/ackbus/bus"
+	"github.com/ackbus/ackbus/internal/plain"
 )
 
 // writeTimeout bounds the writing of one answer.
@@ -35,22 +36,26 @@ func tooLarge(format string, args ...any) *failure {
 	return &failure{http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf(format, args...)}
 }
 
-// failures is what the errors of the bus are to a caller, in the order in which they are asked.
+// failures is what the errors of the bus are to a caller, in the order in which they are asked. A text without a field or a remedy of its
+// own is what the error says.
 var failures = []struct {
 	err    error
 	status int
 	code   string
+	field  string // that the error is about, or empty
+	text   string // in place of the error's own; empty: that one
 }{
-	{bus.ErrIDConflict, http.StatusUnprocessableEntity, "id_conflict"},
-	{bus.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large"},
-	{bus.ErrOverloaded, http.StatusServiceUnavailable, "overloaded"},
-	{bus.ErrUnavailable, http.StatusServiceUnavailable, "unavailable"},
-	{bus.ErrBusClosed, http.StatusServiceUnavailable, "unavailable"},
-	{context.DeadlineExceeded, http.StatusServiceUnavailable, "unavailable"},
-	{context.Canceled, http.StatusServiceUnavailable, "unavailable"}, // the caller has hung up: nobody reads it
-	{bus.ErrUnknown, http.StatusGatewayTimeout, "unknown"},
-	{bus.ErrAddress, http.StatusBadRequest, "bad_request"},
-	{bus.ErrBody, http.StatusBadRequest, "bad_request"},
+	{bus.ErrIDConflict, http.StatusUnprocessableEntity, "id_conflict", "id",
+		"was used for other content; want another one (an Idempotency-Key stands for an id)"},
+	{bus.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", "data", ""},
+	{bus.ErrOverloaded, http.StatusServiceUnavailable, "overloaded", "to", "too much is on its way to this address; try again later"},
+	{bus.ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "", ""},
+	{bus.ErrBusClosed, http.StatusServiceUnavailable, "unavailable", "", "the node is closing; try another one"},
+	{context.DeadlineExceeded, http.StatusServiceUnavailable, "unavailable", "", "Redis did not take it in time; nothing was sent"},
+	{context.Canceled, http.StatusServiceUnavailable, "unavailable", "", "the caller hung up"}, // nobody reads it
+	{bus.ErrUnknown, http.StatusGatewayTimeout, "unknown", "", "it may have been sent, and may not: Redis fell silent"},
+	{bus.ErrAddress, http.StatusBadRequest, "bad_request", "to", ""},
+	{bus.ErrBody, http.StatusBadRequest, "bad_request", "data", ""},
 }
 
 // failureOf says what an error is to the caller.
@@ -59,17 +64,23 @@ func failureOf(err error) *failure {
 		return f
 	}
 	for _, known := range failures {
-		if errors.Is(err, known.err) {
-			return &failure{known.status, known.code, plainText(err)}
+		if !errors.Is(err, known.err) {
+			continue
 		}
+		text := known.text
+		if text == "" {
+			text = plain.About(err, known.err)
+		}
+		if known.field != "" {
+			text = known.field + ": " + text
+		}
+		return &failure{known.status, known.code, text}
 	}
-	return &failure{http.StatusInternalServerError, "internal", plainText(err)}
+	return &failure{http.StatusInternalServerError, "internal", plain.Text(err)}
 }
 
-// plainText is an error without the name of the Go package that it comes from.
-func plainText(err error) string { return strings.TrimPrefix(err.Error(), "bus: ") }
-
 func writeFailure(w http.ResponseWriter, r *http.Request, f *failure) {
+	drain(w, r)
 	switch f.status {
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="ackbus"`)

@@ -1,6 +1,10 @@
 package api
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/ackbus/ackbus/internal/plain"
+)
 
 // healthRoutes are what an orchestrator asks. None needs a key; /healthz and /livez never ask Redis, so that a Redis
 // outage does not get the process killed.
@@ -23,7 +27,7 @@ func alive(w http.ResponseWriter, r *http.Request) error {
 func readiness(ready func() error) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := ready(); err != nil {
-			return &failure{http.StatusServiceUnavailable, "unavailable", plainText(err)}
+			return &failure{http.StatusServiceUnavailable, "unavailable", plain.Text(err)}
 		}
 		return writeJSON(w, r, http.StatusOK, status{"ready"})
 	}

@@ -153,7 +153,7 @@ func FuzzReadMessage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		_, data, err := api.ReadMessage(body)
 		if err != nil {
-			if status, _ := api.FailureOf(err); status != http.StatusBadRequest && status != http.StatusRequestEntityTooLarge {
+			if status, _, _ := api.FailureOf(err); status != http.StatusBadRequest && status != http.StatusRequestEntityTooLarge {
 				t.Errorf("%q: %d: %v", body, status, err)
 			}
 			return

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"time"
 )
@@ -13,6 +14,9 @@ const (
 	bodySlack = 64 << 10
 	// readTimeout bounds the reading of one body.
 	readTimeout = 30 * time.Second
+	// drainBytes and drainTimeout bound what is read after a call was refused.
+	drainBytes   = 4 << 20
+	drainTimeout = 5 * time.Second
 	// intakeStep is how much memory is set aside at a time for a body whose length is not known.
 	intakeStep = 16 << 10
 )
@@ -83,9 +87,26 @@ func readFailure(err error, most int64) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return bodyTooLarge(most)
 	}
-	return badRequest("the body could not be read: %v", err)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return badRequest("the body did not come within %v", readTimeout)
+	}
+	return badRequest("the body could not be read to its end: want as much as its headers announce")
 }
 
 func bodyTooLarge(most int64) error {
 	return tooLarge("the body has more than the %d bytes that are allowed", most)
+}
+
+// drain reads what a caller that is refused still sends, as long as that is not much. A connection with unread bytes is reset when it is
+// closed, and the answer is lost with it (RFC 9112, section 9.6); where more comes than is read here, the reader has the server wait before
+// it closes, which net/http by itself does not for those who asked for Connection: close.
+func drain(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Expect") != "" {
+		return // the body comes only once it is asked for, by reading
+	}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(drainTimeout)) // a recorder in a test has none
+	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, drainBytes)); err == nil {
+		_ = control.SetReadDeadline(time.Time{})
+	}
 }

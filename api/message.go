@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -17,31 +18,82 @@ import (
 // maxEvent is how many bytes the name of an event may have.
 const maxEvent = 255
 
-// A message is what request and publish have in common.
-type message struct {
-	to       bus.Address
-	event    string
-	data     bus.Body
-	volatile bool
-	id       uuid.UUID
+// A Message is what request and publish have in common, whether it comes in the body of a call or from a command line.
+type Message struct {
+	To       bus.Address
+	Event    string
+	Data     bus.Body
+	Volatile bool      // endpoints that are not ready to take it at once drop it
+	ID       uuid.UUID // uuid.Nil: the bus chooses
+}
+
+// Options are what the message asks of the bus.
+func (m *Message) Options() []bus.SendOption {
+	var opts []bus.SendOption
+	if m.Volatile {
+		opts = append(opts, bus.Volatile())
+	}
+	if m.ID != uuid.Nil {
+		opts = append(opts, bus.WithID(m.ID))
+	}
+	return opts
+}
+
+// ParseEvent takes the name of an event: 1 to 255 bytes of UTF-8 without control characters. Its error says so.
+func ParseEvent(s string) (string, error) {
+	if s == "" || len(s) > maxEvent || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+		return "", fmt.Errorf("want a name of 1 to %d bytes without control characters", maxEvent)
+	}
+	return s, nil
+}
+
+// ParseID takes a UUID in its usual form alone: uuid.Parse would take braces and a URN too. Its error says what is wanted.
+func ParseID(s string) (uuid.UUID, error) {
+	id, err := uuid.Parse(s)
+	if err != nil || len(s) != len(uuid.Nil.String()) || id == uuid.Nil {
+		return uuid.Nil, errors.New("want a UUID, as in 0193d8a1-7c5e-7b52-9d2a-4f0c3b1e6a77")
+	}
+	return id, nil
+}
+
+// ParseData takes JSON without its insignificant space, so that the same data is the same content however it was laid out. Errors say
+// that it is not JSON, or nested too deep.
+func ParseData(raw []byte) (bus.Body, error) {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, raw); err != nil {
+		return bus.Body{}, fmt.Errorf("not JSON: %w", err)
+	}
+	body, err := bus.Encoded(bus.FormatJSON, compact.Bytes())
+	if err != nil {
+		return bus.Body{}, fmt.Errorf("want JSON in UTF-8 nested %d levels at most: %w", bus.MaxNesting, err)
+	}
+	return body, nil
 }
 
 // fields are the members of a message, with those that the operation adds.
-func (m *message) fields(maxData int, more ...field) []field {
+func (m *Message) fields(maxData int, more ...field) []field {
 	return append([]field{
-		{"to", parsed(&m.to, bus.ParseAddress)},
-		{"event", parsed(&m.event, parseEvent)},
+		{"to", parsed(&m.To, bus.ParseAddress)},
+		{"event", parsed(&m.Event, ParseEvent)},
 		{"data", func(raw json.RawMessage) (err error) {
-			m.data, err = parseData(raw, maxData)
+			m.Data, err = boundedData(raw, maxData)
 			return err
 		}},
-		{"volatile", flag(&m.volatile)},
-		{"id", parsed(&m.id, parseID)},
+		{"volatile", flag(&m.Volatile)},
+		{"id", parsed(&m.ID, ParseID)},
 	}, more...)
 }
 
+func boundedData(raw json.RawMessage, most int) (bus.Body, error) {
+	body, err := ParseData(raw)
+	if n := len(body.Raw()); n > most {
+		return bus.Body{}, tooLarge("has %d bytes; %d are allowed", n, most)
+	}
+	return body, err
+}
+
 // read reads the body of a call into the message. The caller calls done once the message was sent.
-func (a *API) read(w http.ResponseWriter, r *http.Request, m *message, more ...field) (done func(), err error) {
+func (a *API) read(w http.ResponseWriter, r *http.Request, m *Message, more ...field) (done func(), err error) {
 	if err := noParameters(r); err != nil {
 		return nil, err
 	}
@@ -60,66 +112,22 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, m *message, more ...f
 }
 
 // complete checks what must be there, and takes the ID from the header where it stands there.
-func (m *message) complete(r *http.Request) error {
-	if m.to.IsZero() {
+func (m *Message) complete(r *http.Request) error {
+	if m.To.IsZero() {
 		return badRequest("to: is missing; want an address, as in user:42")
 	}
-	if m.event == "" {
+	if m.Event == "" {
 		return badRequest("event: is missing; want a name of 1 to %d bytes", maxEvent)
 	}
 	id, err := idempotencyID(r)
 	if err != nil {
 		return err
 	}
-	if id != uuid.Nil && m.id != uuid.Nil {
+	if id != uuid.Nil && m.ID != uuid.Nil {
 		return badRequest("id: stands there besides an Idempotency-Key header; want one of them")
 	}
 	if id != uuid.Nil {
-		m.id = id
+		m.ID = id
 	}
 	return nil
-}
-
-// options are what the message asks of the bus.
-func (m *message) options() []bus.SendOption {
-	var opts []bus.SendOption
-	if m.volatile {
-		opts = append(opts, bus.Volatile())
-	}
-	if m.id != uuid.Nil {
-		opts = append(opts, bus.WithID(m.id))
-	}
-	return opts
-}
-
-func parseEvent(s string) (string, error) {
-	if s == "" || len(s) > maxEvent || strings.ContainsFunc(s, unicode.IsControl) {
-		return "", fmt.Errorf("want a name of 1 to %d bytes without control characters", maxEvent)
-	}
-	return s, nil
-}
-
-// parseID takes the usual form alone: uuid.Parse would take braces and a URN too.
-func parseID(s string) (uuid.UUID, error) {
-	id, err := uuid.Parse(s)
-	if err != nil || len(s) != len(uuid.Nil.String()) || id == uuid.Nil {
-		return uuid.Nil, errors.New("want a UUID, as in 0193d8a1-7c5e-7b52-9d2a-4f0c3b1e6a77")
-	}
-	return id, nil
-}
-
-// parseData takes the data without its insignificant space, so that the same data is the same content however it was laid out.
-func parseData(raw json.RawMessage, most int) (bus.Body, error) {
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, raw); err != nil {
-		return bus.Body{}, err
-	}
-	if compact.Len() > most {
-		return bus.Body{}, tooLarge("has %d bytes; %d are allowed", compact.Len(), most)
-	}
-	body, err := bus.Encoded(bus.FormatJSON, compact.Bytes())
-	if err != nil {
-		return bus.Body{}, fmt.Errorf("want JSON nested %d levels at most: %w", bus.MaxNesting, err)
-	}
-	return body, nil
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/ackbus/ackbus/internal/plain"
 )
 
 // A field is one member that an object may have: its name, and what takes its value. The error of set says what is
@@ -80,7 +82,7 @@ func inField(name string, err error) error {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return &failure{f.status, f.code, name + ": " + f.message}
 	}
-	return badRequest("%s: %s", name, plainText(err))
+	return badRequest("%s: %s", name, plain.Text(err))
 }
 
 func notJSON(err error) error {

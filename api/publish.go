@@ -11,7 +11,7 @@ import (
 
 // publish sends a message that nobody waits for.
 func (a *API) publish(w http.ResponseWriter, r *http.Request) error {
-	var m message
+	var m Message
 	done, err := a.read(w, r, &m)
 	if err != nil {
 		return err
@@ -20,10 +20,10 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), defaultTimeout)
 	defer cancel()
 	opts := make([]bus.PublishOption, 0, 2)
-	for _, o := range m.options() {
+	for _, o := range m.Options() {
 		opts = append(opts, o)
 	}
-	published, err := a.bus.Publish(ctx, m.to, m.event, m.data, opts...)
+	published, err := a.bus.Publish(ctx, m.To, m.Event, m.Data, opts...)
 	if err != nil {
 		return err
 	}

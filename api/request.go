@@ -17,7 +17,7 @@ const (
 
 // A request is the body of POST /v1/request.
 type request struct {
-	message
+	Message
 	timeout  int // milliseconds; 0: the default
 	require  bus.Requirement
 	level    bus.Level
@@ -52,7 +52,7 @@ func parseRequire(raw json.RawMessage) (bus.Requirement, error) {
 // request sends a message and answers with its receipt, whatever the outcome.
 func (a *API) request(w http.ResponseWriter, r *http.Request) error {
 	var q request
-	done, err := a.read(w, r, &q.message, q.own()...)
+	done, err := a.read(w, r, &q.Message, q.own()...)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (a *API) request(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
-	receipt, err := a.bus.Request(ctx, q.to, q.event, q.data, q.requestOptions()...)
+	receipt, err := a.bus.Request(ctx, q.To, q.Event, q.Data, q.requestOptions()...)
 	if receipt == nil || errors.Is(err, bus.ErrIDConflict) {
 		return err
 	}
@@ -75,7 +75,7 @@ func (q *request) requestOptions() []bus.RequestOption {
 	if q.failFast {
 		opts = append(opts, bus.FailFast())
 	}
-	for _, o := range q.options() {
+	for _, o := range q.Options() {
 		opts = append(opts, o)
 	}
 	return opts

@@ -3,7 +3,6 @@ package api_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -87,29 +86,6 @@ func TestReceiptStatus(t *testing.T) {
 		}
 		if got := api.ReceiptStatus(r, &bus.ReceiptError{Receipt: r}); got != want[o] {
 			t.Errorf("%s: %d, want %d", o, got, want[o])
-		}
-	}
-}
-
-func TestFailures(t *testing.T) {
-	for _, c := range []struct {
-		err    error
-		status int
-		code   string
-	}{
-		{bus.ErrUnavailable, 503, "unavailable"},
-		{bus.ErrOverloaded, 503, "overloaded"},
-		{bus.ErrBusClosed, 503, "unavailable"},
-		{context.DeadlineExceeded, 503, "unavailable"},
-		{bus.ErrTooLarge, 413, "too_large"},
-		{bus.ErrIDConflict, 422, "id_conflict"},
-		{bus.ErrAddress, 400, "bad_request"},
-		{bus.ErrBody, 400, "bad_request"},
-		{bus.ErrUnknown, 504, "unknown"},
-		{errors.New("anything else"), 500, "internal"},
-	} {
-		if status, code := api.FailureOf(fmt.Errorf("wrapped: %w", c.err)); status != c.status || code != c.code {
-			t.Errorf("%v: %d %s, want %d %s", c.err, status, code, c.status, c.code)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -171,6 +172,9 @@ func (a *answer) decode(t *testing.T, v any) {
 	}
 }
 
+// unreadable is what no message may be: empty, of more than one line, or about packages.
+var unreadable = regexp.MustCompile(`^$|[\r\n]|\b(api|bus|gateway|relay): `)
+
 // failed checks that the answer is an error with the code, whose message holds every one of the words.
 func (a *answer) failed(t *testing.T, status int, code string, words ...string) {
 	t.Helper()
@@ -180,6 +184,9 @@ func (a *answer) failed(t *testing.T, status int, code string, words ...string) 
 	a.decode(t, &e)
 	if a.status != status || e.Error.Code != code {
 		t.Errorf("got %d %s, want %d %s: %s", a.status, e.Error.Code, status, code, a.body)
+	}
+	if unreadable.MatchString(e.Error.Message) {
+		t.Errorf("the message %q is not for a caller", e.Error.Message)
 	}
 	for _, word := range words {
 		if !strings.Contains(e.Error.Message, word) {

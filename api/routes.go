@@ -33,7 +33,7 @@ func (a *API) routes() []route {
 		all = append(all, metricsRoute(a.opts.Metrics))
 	}
 	if ws := a.opts.WebSocket; ws != nil {
-		all = append(all, route{method: http.MethodGet, path: "/ws", open: true, serve: plain(ws)})
+		all = append(all, route{method: http.MethodGet, path: "/ws", open: true, serve: through(ws)})
 	}
 	for i, one := range all {
 		if !one.open {
@@ -57,8 +57,8 @@ func (a *API) admit(next handler) handler {
 	}
 }
 
-// plain is a handler that writes its errors itself.
-func plain(h http.Handler) handler {
+// through is a handler that writes its errors itself.
+func through(h http.Handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		h.ServeHTTP(w, r)
 		return nil
@@ -100,7 +100,7 @@ func answering(h handler) http.Handler {
 }
 
 func notFound(_ http.ResponseWriter, r *http.Request) error {
-	return &failure{http.StatusNotFound, "not_found", fmt.Sprintf("there is nothing at %s", clip(r.URL.Path))}
+	return &failure{http.StatusNotFound, "not_found", fmt.Sprintf("there is nothing at %q", clip(r.URL.Path))}
 }
 
 func notAllowed(methods []string) handler {

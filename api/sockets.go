@@ -3,7 +3,9 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/ackbus/ackbus/bus"
 	"github.com/ackbus/ackbus/gateway"
@@ -30,8 +32,8 @@ func (a *API) sockets(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), defaultTimeout)
 	defer cancel()
 	found, total, err := gateway.Sockets(ctx, a.bus, gateway.Filter{User: values["user"], Limit: limit})
-	if _, partly := errors.AsType[*bus.ReceiptError](err); partly {
-		return &failure{http.StatusGatewayTimeout, "unknown", "not every node answered: " + plainText(err)}
+	if partly, ok := errors.AsType[*bus.ReceiptError](err); ok {
+		return &failure{http.StatusGatewayTimeout, "unknown", "not every node answered: " + missing(partly.Receipt)}
 	}
 	if err != nil {
 		return err
@@ -40,4 +42,18 @@ func (a *API) sockets(w http.ResponseWriter, r *http.Request) error {
 		Sockets []gateway.SocketInfo `json:"sockets"`
 		Total   int                  `json:"total"`
 	}{found, total})
+}
+
+// missing names the nodes that did not answer, as far as they are known.
+func missing(r *bus.Receipt) string {
+	var names []string
+	for _, d := range r.Deliveries {
+		if d.Outcome != bus.OutcomeConfirmed && d.Node != "" {
+			names = append(names, fmt.Sprintf("%q is %s", clip(d.Node), d.Outcome))
+		}
+	}
+	if len(names) == 0 {
+		return "the outcome is " + r.Outcome.String()
+	}
+	return strings.Join(names, ", ")
 }

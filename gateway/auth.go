@@ -31,6 +31,8 @@ type Credentials struct {
 type Identity struct {
 	User   string
 	Groups []string
+	// Rights is what Authenticate has Authorize and Call know of the client, such as claims of its token. The gateway only carries it.
+	Rights any
 }
 
 // The kinds of an Action.
@@ -66,7 +68,7 @@ func (g *Gateway) identify(ctx context.Context, c Credentials) (Identity, []bus.
 
 // addressesOf clones what it keeps: names from a request would hold on to its whole header.
 func (g *Gateway) addressesOf(who Identity) (Identity, []bus.Address, error) {
-	clean := Identity{User: strings.Clone(who.User)}
+	clean := Identity{User: strings.Clone(who.User), Rights: who.Rights}
 	addresses := []bus.Address{bus.Everyone()}
 	if who.User != "" {
 		to, err := bus.ParseAddress("user:" + clean.User)
@@ -84,7 +86,7 @@ func (g *Gateway) addressesOf(who Identity) (Identity, []bus.Address, error) {
 			return Identity{}, nil, err
 		}
 		if len(clean.Groups) >= g.opts.MaxGroups {
-			return Identity{}, nil, fmt.Errorf("more than %d groups", g.opts.MaxGroups)
+			return Identity{}, nil, fmt.Errorf("groups: at most %d are allowed", g.opts.MaxGroups)
 		}
 		clean.Groups = append(clean.Groups, strings.Clone(name))
 		addresses = append(addresses, to)

@@ -2,10 +2,10 @@ package gateway
 
 import (
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/ackbus/ackbus/bus"
+	"github.com/ackbus/ackbus/internal/plain"
 )
 
 // badFrames within badWindow end a session.
@@ -81,7 +81,7 @@ func (s *session) bad(ref []byte, err error) {
 	if s.ended() {
 		return
 	}
-	s.fail(ref, codeBadFrame, strings.TrimPrefix(err.Error(), "bus: "))
+	s.fail(ref, codeBadFrame, plain.Text(err))
 	now := time.Now()
 	for len(s.badAt) > 0 && now.Sub(s.badAt[0]) >= badWindow {
 		s.badAt = s.badAt[1:]

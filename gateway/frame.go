@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ackbus/ackbus/bus"
 )
@@ -35,6 +36,7 @@ const (
 	maxRef      = 256     // bytes of a reference, encoded
 	maxCode     = 255     // bytes of a nack's code
 	maxReason   = 4096    // bytes of a nack's message
+	maxEvent    = 255     // bytes of the name of an event
 	maxTimeout  = 600_000 // milliseconds
 	waitDefault = 5 * time.Second
 )
@@ -43,6 +45,7 @@ const (
 var (
 	errNotObject = errors.New("a frame is one object with a type")
 	errRef       = fmt.Errorf("ref must be a string or a number of at most %d bytes", maxRef)
+	errEvent     = fmt.Errorf("event must have 1 to %d bytes of UTF-8", maxEvent)
 	errTimeout   = fmt.Errorf("timeout_ms must be 1 to %d", maxTimeout)
 )
 
@@ -68,11 +71,11 @@ func (f *frame) check() error {
 	case "hello", "ping":
 		return nil
 	case "join", "leave":
-		return first(f.needRef(), f.need("group", f.Group), f.parse("group:"+f.Group))
+		return first(f.needRef(), f.need("group", f.Group), f.parse("group", "group:"+f.Group))
 	case "call":
 		return first(f.needRef(), f.need("method", f.Method), f.checkTimeout())
 	case "send":
-		return first(f.needRef(), f.need("to", f.To), f.need("event", f.Event), f.checkTimeout(), f.parse(f.To))
+		return first(f.needRef(), f.need("to", f.To), f.need("event", f.Event), f.checkEvent(), f.checkTimeout(), f.parse("to", f.To))
 	case "":
 		return errNotObject
 	}
@@ -88,9 +91,25 @@ func first(errs ...error) error {
 	return nil
 }
 
-func (f *frame) parse(text string) (err error) {
+// parse reads the address that a field stands for.
+func (f *frame) parse(field, text string) (err error) {
 	f.address, err = bus.ParseAddress(text)
-	return err
+	return inField(field, err)
+}
+
+// inField puts the field's name before what is wrong with it.
+func inField(name string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func (f *frame) checkEvent() error {
+	if len(f.Event) > maxEvent || !utf8.ValidString(f.Event) {
+		return errEvent
+	}
+	return nil
 }
 
 func (f *frame) need(name, value string) error {

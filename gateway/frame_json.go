@@ -49,7 +49,7 @@ func decodeJSON(p []byte, f *frame) error {
 		return refErr
 	}
 	f.Body, err = bus.Encoded(bus.FormatJSON, j.Data)
-	return err
+	return inField("data", err)
 }
 
 // jsonError says what is wrong without the names of Go types.

@@ -92,6 +92,7 @@ func (f *frame) set(key string, p []byte) error {
 		f.Ref, err = msgpackRef(p)
 	case "data":
 		f.Body, err = bus.Encoded(bus.FormatMsgpack, bytes.Clone(p))
+		err = inField(key, err)
 	case "receipt":
 		f.Receipt, _, err = msgp.ReadBoolBytes(p)
 		err = wrongType(key, err)

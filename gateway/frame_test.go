@@ -10,6 +10,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/ackbus/ackbus/bus"
+	"github.com/ackbus/ackbus/internal/plain"
 )
 
 const someID = "01930000-0000-7000-8000-000000000001"
@@ -60,20 +61,36 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// What is refused is refused in one line that names the field.
 func TestDecodeRefuses(t *testing.T) {
+	send := func(field string, value any) fields {
+		f := fields{"type": "send", "ref": "r", "to": "all", "event": "e"}
+		if f[field] = value; value == nil {
+			delete(f, field)
+		}
+		return f
+	}
 	for _, format := range formats {
-		for _, in := range []any{
-			nil, 1, "text", []int{1}, fields{}, fields{"type": 1}, fields{"type": "ack"}, fields{"type": "ack", "id": 7},
-			fields{"type": "join", "ref": "r"}, fields{"type": "join", "group": "g"}, fields{"type": "join", "ref": "r", "group": "\n"},
-			fields{"type": "send", "ref": "r", "to": "x", "event": "e"}, fields{"type": "send", "ref": "r", "to": "all"},
-			fields{"type": "send", "ref": "r", "to": "all", "event": "e", "receipt": "yes"},
-			fields{"type": "call", "ref": "r", "method": "m", "timeout_ms": -1}, fields{"type": "call", "ref": []int{1}, "method": "m"},
-			fields{"type": "ping", "ref": strings.Repeat("x", 300)}, fields{"type": "hello", "groups": "g"},
-			fields{"type": "hello", "groups": []any{"a", 1}}, fields{"type": "ack", "id": someID, "data": nested(65)},
+		for _, c := range []struct {
+			in   any
+			word string
+		}{
+			{nil, "object"}, {1, "object"}, {"text", "object"}, {[]int{1}, "object"}, {fields{}, "type"}, {fields{"type": 1}, "type"},
+			{fields{"type": "ack"}, "id"}, {fields{"type": "ack", "id": 7}, "id"}, {fields{"type": "fly"}, `"fly"`},
+			{fields{"type": "join", "ref": "r"}, "group"}, {fields{"type": "join", "group": "g"}, "ref"},
+			{fields{"type": "join", "ref": "r", "group": "\n"}, "group: "},
+			{send("ref", nil), "ref"}, {send("to", nil), "to"}, {send("to", "x"), "to: bad address"}, {send("event", nil), "event"},
+			{send("event", strings.Repeat("x", 256)), "event must have 1 to 255"}, {send("receipt", "yes"), "receipt"},
+			{send("data", nested(65)), "data: "}, {send("timeout_ms", 600_001), "timeout_ms"},
+			{fields{"type": "call", "ref": "r", "method": "m", "timeout_ms": -1}, "timeout_ms"},
+			{fields{"type": "call", "ref": []int{1}, "method": "m"}, "ref"}, {fields{"type": "call", "ref": "r"}, "method"},
+			{fields{"type": "ping", "ref": strings.Repeat("x", 300)}, "ref"}, {fields{"type": "hello", "groups": "g"}, "groups"},
+			{fields{"type": "hello", "groups": []any{"a", 1}}, "groups"}, {fields{"type": "ack", "id": someID, "data": nested(64 + 1)}, ""},
 		} {
 			var f frame
-			if err := decode(format, encodeFrame(t, format, in), &f); err == nil {
-				t.Errorf("%v: %v decodes as %+v", format, in, f)
+			err := decode(format, encodeFrame(t, format, c.in), &f)
+			if err == nil || !strings.Contains(plain.Text(err), c.word) {
+				t.Errorf("%v: %v: %+v, %v, want an error about %q", format, c.in, f, err, c.word)
 			}
 		}
 		var f frame

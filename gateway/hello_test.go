@@ -78,7 +78,7 @@ func TestGarbageInsteadOfHello(t *testing.T) {
 func byToken(_ context.Context, c Credentials) (Identity, error) {
 	switch c.Token {
 	case "good":
-		return Identity{User: "42", Groups: []string{"staff"}}, nil
+		return Identity{User: "42", Groups: []string{"staff"}, Rights: "of 42"}, nil
 	case "expired":
 		return Identity{}, bus.Reject("expired", "the token has expired")
 	}

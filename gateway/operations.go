@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ackbus/ackbus/bus"
+	"github.com/ackbus/ackbus/internal/plain"
 )
 
 // reservedTopics begins the topics that belong to the bus's own parts. Clients can't send there.
@@ -197,24 +198,36 @@ func (s *session) permitted(ctx context.Context, kind, target, event string) err
 	return bus.Reject(codeForbidden, publicText(err, "not allowed"))
 }
 
+// clientErrors is what the bus's own errors are to a client, in the order in which they are asked.
+var clientErrors = []struct {
+	err   error
+	code  string
+	field string // that the error is about, or empty
+	text  string // in place of the error's own; empty: that one
+}{
+	{bus.ErrTooLarge, codeTooLarge, "data: ", ""},
+	{bus.ErrOverloaded, codeOverloaded, "to: ", "too much is on its way to this address; try again later"},
+	{bus.ErrBody, codeBadFrame, "data: ", ""},
+	{bus.ErrAddress, codeBadFrame, "to: ", ""},
+	{bus.ErrUnknown, codeInternal, "", "it may have been sent, and may not"},
+	{bus.ErrUnavailable, codeInternal, "", "Redis can't be reached; try again later"},
+	{bus.ErrBusClosed, codeInternal, "", "the node is going away: connect again"},
+	{context.DeadlineExceeded, codeTimeout, "", "it took too long"},
+}
+
 // clientError is what a client reads of an error. Only the bus's own errors and rejections are quoted.
 func clientError(err error) (code, text string) {
 	if r, ok := errors.AsType[*bus.Rejection](err); ok {
 		return r.Code, r.Message
 	}
-	switch {
-	case errors.Is(err, bus.ErrTooLarge):
-		return codeTooLarge, err.Error()
-	case errors.Is(err, bus.ErrOverloaded):
-		return codeOverloaded, err.Error()
-	case errors.Is(err, bus.ErrBody), errors.Is(err, bus.ErrAddress):
-		return codeBadFrame, err.Error()
-	case errors.Is(err, bus.ErrUnknown):
-		return codeInternal, "it may have been sent, and may not"
-	case errors.Is(err, bus.ErrUnavailable), errors.Is(err, bus.ErrBusClosed):
-		return codeInternal, err.Error()
-	case errors.Is(err, context.DeadlineExceeded):
-		return codeTimeout, "it took too long"
+	for _, known := range clientErrors {
+		if !errors.Is(err, known.err) {
+			continue
+		}
+		if known.text != "" {
+			return known.code, known.field + known.text
+		}
+		return known.code, known.field + plain.About(err, known.err)
 	}
 	return codeInternal, "failed"
 }

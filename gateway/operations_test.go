@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/ackbus/ackbus/bus"
@@ -145,6 +146,31 @@ func TestCallWithoutMethods(t *testing.T) {
 	}
 }
 
+// Whatever the bus says to a client's frame, the client reads it in one line, with the field that it is about.
+func TestClientErrors(t *testing.T) {
+	_, nobody := bus.ParseAddress("user:")
+	for _, c := range []struct {
+		err        error
+		code, want string
+	}{
+		{bus.Reject("broke", "no money"), "broke", "no money"},
+		{fmt.Errorf("%w: at most 1 byte is allowed", bus.ErrTooLarge), "too_large", "data: message too large: at most 1 byte"},
+		{errors.Join(bus.ErrOverloaded, context.DeadlineExceeded), "overloaded", "to: too much is on its way"},
+		{fmt.Errorf("%w: JSON: it ends too early", bus.ErrBody), "bad_frame", "data: bad body"},
+		{nobody, "bad_frame", "to: bad address: user needs a name"},
+		{errors.Join(bus.ErrUnknown, context.DeadlineExceeded), "internal", "it may have been sent"},
+		{fmt.Errorf("%w: dial tcp 10.0.0.5:6379", bus.ErrUnavailable), "internal", "Redis can't be reached; try again"},
+		{bus.ErrBusClosed, "internal", "the node is going away"},
+		{context.DeadlineExceeded, "timeout", "it took too long"},
+		{errors.New("secret detail"), "internal", "failed"},
+	} {
+		code, text := clientError(fmt.Errorf("bus: publish e to all: %w", c.err))
+		if code != c.code || !strings.HasPrefix(text, c.want) || unreadable.MatchString(text) {
+			t.Errorf("%v: %s %q, want %s %q", c.err, code, text, c.code, c.want)
+		}
+	}
+}
+
 func TestAuthorize(t *testing.T) {
 	asked := make(chan Action, 8)
 	allow := func(_ context.Context, a Action) error {
@@ -159,8 +185,8 @@ func TestAuthorize(t *testing.T) {
 	welcome := c.expect("welcome")
 	c.say(fields{"type": "join", "ref": "1", "group": "news"})
 	c.expect("ok")
-	want := Action{Identity: Identity{User: "42", Groups: []string{"staff"}}, Socket: welcome["socket"].(string),
-		Carrier: bus.CarrierWebSocket, Kind: ActionJoin, Target: "news"}
+	who := Identity{User: "42", Groups: []string{"staff"}, Rights: "of 42"}
+	want := Action{Identity: who, Socket: welcome["socket"].(string), Carrier: bus.CarrierWebSocket, Kind: ActionJoin, Target: "news"}
 	if got := <-asked; !reflect.DeepEqual(got, want) {
 		t.Errorf("action = %+v, want %+v", got, want)
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/ackbus/ackbus/bus"
+	"github.com/ackbus/ackbus/internal/plain"
 )
 
 // A carrier turns a connection into frames and back.
@@ -135,7 +136,7 @@ func (s *session) greet(c Credentials) {
 		if errors.Is(err, errUnauthorized) {
 			s.shut(endUnauthorized.because(publicText(err, "unauthorized")))
 		} else {
-			s.shut(endPolicy.because(err.Error()))
+			s.shut(endPolicy.because(plain.Text(err)))
 		}
 		return
 	}

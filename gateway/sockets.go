@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ackbus/ackbus/bus"
+	"github.com/ackbus/ackbus/internal/plain"
 )
 
 // A SocketInfo is how a socket shows in a listing.
@@ -105,7 +106,7 @@ func oldest(sockets []SocketInfo, n int) []SocketInfo {
 func (g *Gateway) list(_ context.Context, m *bus.Message) (bus.Body, error) {
 	var f Filter
 	if err := m.Body.Decode(&f); err != nil {
-		return bus.Body{}, bus.Reject(codeBadFrame, err.Error())
+		return bus.Body{}, bus.Reject(codeBadFrame, plain.Text(err))
 	}
 	answer := listing{}
 	answer.Sockets, answer.Total = g.Sockets(f)

@@ -2,34 +2,25 @@ package relay
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
+
+	"github.com/ackbus/ackbus/internal/pause"
 )
 
-// A backoff spaces attempts to reach Redis: doubling from least to most, each a half to the whole of its step, so that the
-// nodes of a cluster do not come back in one wave.
+// A backoff spaces attempts to reach Redis.
 type backoff struct {
 	least, most time.Duration
-	step        time.Duration
+	tries       int
 }
 
 // next returns how long to wait before the coming attempt.
 func (b *backoff) next() time.Duration {
-	b.step = min(max(2*b.step, b.least), b.most)
-	return b.step/2 + rand.N(b.step/2)
+	b.tries++
+	return pause.Before(b.tries, b.least, b.most)
 }
 
 // reset makes the next wait the least one again.
-func (b *backoff) reset() { b.step = 0 }
+func (b *backoff) reset() { b.tries = 0 }
 
 // sleep waits for d, and reports false when ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
+func sleep(ctx context.Context, d time.Duration) bool { return pause.For(ctx, d) }

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,32 +60,50 @@ type diagnosis struct {
 	prefix   string
 	link     *link
 	embedded bool // it is no redis-server but what stands in for it
+	noInfo   bool // INFO can't be had
 	findings []Finding
 }
 
-func (d *diagnosis) good(check, format string, args ...any) {
+func (d *diagnosis) goodf(check, format string, args ...any) {
 	d.findings = append(d.findings, Finding{Check: check, Grade: GradeGood, Text: fmt.Sprintf(format, args...)})
 }
 
-func (d *diagnosis) note(check, fix, format string, args ...any) {
+func (d *diagnosis) notef(check, fix, format string, args ...any) {
 	d.findings = append(d.findings, Finding{Check: check, Grade: GradeNote, Text: fmt.Sprintf(format, args...), Fix: fix})
 }
 
-func (d *diagnosis) fault(check, fix, format string, args ...any) {
+func (d *diagnosis) faultf(check, fix, format string, args ...any) {
 	d.findings = append(d.findings, Finding{Check: check, Grade: GradeFault, Text: fmt.Sprintf(format, args...), Fix: fix})
 }
 
-// unseen notes that Redis does not let a thing be looked at, and passes other errors on.
-func (d *diagnosis) unseen(check, right string, err error) error {
+// unseen notes that Redis does not let things be looked at, and passes other errors on.
+func (d *diagnosis) unseen(check, right, what string, err error) error {
 	if !isReply(err) {
 		return err
 	}
-	d.note(check, "run ackbus doctor once as a user with the right "+right, "not seen: %v", err)
+	d.notef(check, "run ackbus doctor once as a user with the right "+right, "%s were not seen: %v", what, err)
 	return nil
 }
 
-// command is a command as it is typed to a shell.
+// right is the command that gives rights to the user of the URL. Whoever types it is another one, who may.
+func (d *diagnosis) right(rights string) string {
+	return strings.Join([]string{d.client(), "ACL SETUSER", cmp.Or(d.dialer.options.Username, "default"), rights}, " ")
+}
+
+// command is a command as it is typed to a shell, by the user of the URL.
 func (d *diagnosis) command(text string) string {
+	words := []string{d.client()}
+	if user := d.dialer.options.Username; user != "" {
+		words = append(words, "--user", user)
+	}
+	if d.dialer.options.Password != "" {
+		words = append(words, "--askpass")
+	}
+	return strings.Join(append(words, text), " ")
+}
+
+// client is how a shell reaches the Redis.
+func (d *diagnosis) client() string {
 	words := []string{"redis-cli"}
 	if host, port, err := net.SplitHostPort(d.link.addr); err == nil {
 		words = append(words, "-h", host, "-p", port)
@@ -94,13 +113,7 @@ func (d *diagnosis) command(text string) string {
 	if d.dialer.options.TLSConfig != nil {
 		words = append(words, "--tls")
 	}
-	if user := d.dialer.options.Username; user != "" {
-		words = append(words, "--user", user)
-	}
-	if d.dialer.options.Password != "" {
-		words = append(words, "--askpass")
-	}
-	return strings.Join(append(words, text), " ")
+	return strings.Join(words, " ")
 }
 
 const (
@@ -123,11 +136,11 @@ func (d *diagnosis) reach(ctx context.Context) error {
 	slices.Sort(took)
 	half, all := took[pings/2].Round(time.Microsecond), took[pings-1].Round(time.Microsecond)
 	if half > slowPing {
-		d.fault("round trip", d.command("--latency"), "%d round trips: half took over %v, one %v; every message takes two or more: "+
+		d.faultf("round trip", d.command("--latency"), "%d round trips: half took over %v, one %v; every message takes two or more: "+
 			"put nodes and Redis nearer together, or give Redis a core of its own", pings, half, all)
 		return nil
 	}
-	d.good("round trip", "%d round trips: half within %v, all within %v", pings, half, all)
+	d.goodf("round trip", "%d round trips: half within %v, all within %v", pings, half, all)
 	return nil
 }
 

@@ -1,12 +1,10 @@
 package relay
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 )
 
 // A release is a version of Redis, as in 7.0.15.
@@ -53,25 +51,27 @@ func faultOf(r release) (what string, mended release) {
 func (d *diagnosis) server(ctx context.Context) error {
 	info, err := d.info(ctx, "server")
 	if errors.Is(err, errEmbedded) {
-		d.embedded = true
-		d.fault("server", "start a redis-server and give its URL with --redis", "an embedded Redis (miniredis), for development only: one "+
-			"stopped reader can hold everybody up, and no message is safe from being lost in silence")
+		d.embedded, d.noInfo = true, true
+		d.faultf("server", "start a redis-server and give its URL with --redis", "an embedded Redis (miniredis), for development only: "+
+			"one stopped reader can hold everybody up, and no message is safe from being lost in silence")
 		return nil
 	}
 	if err != nil {
-		return d.unseen("server", "+info", err)
+		d.noInfo = true
+		return d.unseen("server", "+info", "version, role, connections and memory", err)
 	}
 	switch info["redis_mode"] {
 	case "cluster":
-		d.fault("server", "give a Redis that is no cluster, or Sentinels: redis+sentinel://host:26379/mymaster",
+		d.faultf("server", "give a Redis that is no cluster, or Sentinels: redis+sentinel://host:26379/mymaster",
 			"a node of a Redis Cluster, where PUBLISH counts the subscribers of that node alone: nobody could say that nobody is there")
 		return nil
 	case "sentinel":
-		d.fault("server", "give it as what it is: redis+sentinel://"+d.link.addr+"/mymaster", "a Sentinel, which carries no messages")
+		d.noInfo = true
+		d.faultf("server", "give it as what it is: redis+sentinel://"+d.link.addr+"/mymaster", "a Sentinel, which carries no messages")
 		return nil
 	}
 	if valkey := info["valkey_version"]; valkey != "" {
-		d.note("server", "", "Valkey %s: what ackbus needs of it is as in Redis, but it is not tested with it", valkey)
+		d.notef("server", "", "Valkey %s: what ackbus needs of it is as in Redis, but it is not tested with it", valkey)
 		return nil
 	}
 	d.version(info["redis_version"])
@@ -81,57 +81,61 @@ func (d *diagnosis) server(ctx context.Context) error {
 func (d *diagnosis) version(text string) {
 	r, err := parseRelease(text)
 	if err != nil {
-		d.note("server", "", "it names no version that is known here: %q", text)
+		d.notef("server", "", "it names no version that is known here: %q", text)
 		return
 	}
 	if r[0] < oldest[0] {
-		d.fault("server", fmt.Sprintf("install %v or later", oldest), "Redis %v is older than anything that ackbus is tested with", r)
+		d.faultf("server", fmt.Sprintf("install %v or later", oldest), "Redis %v is older than anything that ackbus is tested with", r)
 		return
 	}
 	if what, mended := faultOf(r); what != "" {
-		d.fault("server", fmt.Sprintf("install %v or a later one of its series, or a package that has the mend", mended), "Redis %v: %s", r, what)
+		fix := fmt.Sprintf("install %v or a later one of its series, or a package that has the mend", mended)
+		d.faultf("server", fix, "Redis %v: %s", r, what)
 		return
 	}
-	d.good("server", "Redis %v", r)
+	d.goodf("server", "Redis %v", r)
 }
 
 // replication asks for the role: what is published to a replica stays there.
 func (d *diagnosis) replication(ctx context.Context) error {
-	if d.embedded {
+	if d.noInfo {
 		return nil
 	}
 	info, err := d.info(ctx, "replication")
-	switch {
-	case err != nil:
-		return d.unseen("role", "+info", err)
-	case info["role"] == "master":
-		d.good("role", "master, with %s replicas", cmp.Or(info["connected_slaves"], "unknown"))
-	default:
-		d.fault("role", fmt.Sprintf("give the master, redis://%s:%s, or the Sentinels", info["master_host"], info["master_port"]),
+	if err != nil {
+		return err
+	}
+	switch role := info["role"]; role {
+	case "master":
+		d.goodf("role", "master, with %s replicas", info["connected_slaves"])
+	case "slave":
+		d.faultf("role", fmt.Sprintf("give the master, redis://%s:%s, or the Sentinels", info["master_host"], info["master_port"]),
 			"a replica: what is published there reaches nobody at the master, and a failover goes unseen")
+	default:
+		d.notef("role", "", "it does not say what it is: %q", role)
 	}
 	return nil
 }
 
 // clients asks whether there is room for nodes.
 func (d *diagnosis) clients(ctx context.Context) error {
-	if d.embedded {
+	if d.noInfo {
 		return nil
 	}
 	info, err := d.info(ctx, "clients")
 	if err != nil {
-		return d.unseen("connections", "+info", err)
+		return err
 	}
-	used, errUsed := strconv.Atoi(info["connected_clients"])
-	most, errMost := strconv.Atoi(info["maxclients"])
+	used, known := whole(info["connected_clients"])
+	most, bounded := whole(info["maxclients"])
 	switch {
-	case errUsed != nil || errMost != nil:
-		d.note("connections", "", "it does not say how many it takes")
+	case !known || !bounded:
+		d.notef("connections", "", "it does not say how many it takes")
 	case used*5 > most*4:
-		d.fault("connections", d.command("CONFIG SET maxclients "+strconv.Itoa(max(4*most, 10_000))),
+		d.faultf("connections", d.command(fmt.Sprintf("CONFIG SET maxclients %d", max(4*most, 10_000))),
 			"%d of %d are taken; a node needs one, and one for each lane", used, most)
 	default:
-		d.good("connections", "%d of %d are taken; a node needs one, and one for each lane", used, most)
+		d.goodf("connections", "%d of %d are taken; a node needs one, and one for each lane", used, most)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -15,38 +16,44 @@ const (
 
 // memory asks what Redis does when its memory runs short.
 func (d *diagnosis) memory(ctx context.Context) error {
-	if d.embedded {
+	if d.noInfo {
 		return nil
 	}
 	info, err := d.info(ctx, "memory")
 	if err != nil {
-		return d.unseen("memory", "+info", err)
+		return err
 	}
-	used, errUsed := strconv.ParseInt(info["used_memory"], 10, 64)
-	most, errMost := strconv.ParseInt(info["maxmemory"], 10, 64)
+	used, known := whole(info["used_memory"])
+	most, bounded := whole(info["maxmemory"])
 	policy := info["maxmemory_policy"]
-	const mb = 1 << 20
 	switch {
-	case errUsed != nil || errMost != nil:
-		d.note("memory", "", "it does not say how much it has")
+	case !known || !bounded:
+		d.notef("memory", "", "it does not say how much it has")
 		return nil
 	case most == 0:
-		d.good("memory", "%d MB used, no maxmemory", used/mb)
+		d.goodf("memory", "%s used, no maxmemory", megabytes(used))
 		return nil
 	case used > most/2:
-		d.fault("memory", d.command("CONFIG SET maxmemory 0"), "%d MB of maxmemory %d MB are used; above it Redis refuses what proves that "+
-			"nobody is there, and newer releases every SUBSCRIBE", used/mb, most/mb)
+		d.faultf("memory", d.command("CONFIG SET maxmemory 0"), "%s of maxmemory %s are used; above it Redis refuses what proves that "+
+			"nobody is there, and newer releases every SUBSCRIBE", megabytes(used), megabytes(most))
 	default:
-		d.good("memory", "%d MB of maxmemory %d MB are used", used/mb, most/mb)
+		d.goodf("memory", "%s of maxmemory %s are used", megabytes(used), megabytes(most))
 	}
 	if policy == "noeviction" {
-		d.good("eviction", "none")
+		d.goodf("eviction", "none")
 		return nil
 	}
-	d.fault("eviction", d.command("CONFIG SET maxmemory-policy noeviction"), "maxmemory-policy is %s: a burst in the buffers of lanes would "+
-		"cost keys of whoever else uses this Redis; ackbus itself has none", policy)
+	d.faultf("eviction", d.command("CONFIG SET maxmemory-policy noeviction"), "maxmemory-policy is %s: a burst in the buffers of lanes "+
+		"would cost keys of whoever else uses this Redis; ackbus itself has none", policy)
 	return nil
 }
+
+func whole(text string) (n int64, ok bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/(1<<20)) }
 
 // settings asks for what CONFIG tells. All of it can be changed while Redis runs; CONFIG REWRITE makes it last.
 func (d *diagnosis) settings(ctx context.Context) error {
@@ -61,7 +68,7 @@ func (d *diagnosis) settings(ctx context.Context) error {
 	} {
 		values, err := d.link.client.ConfigGet(ctx, one.name).Result()
 		if err != nil {
-			return d.unseen("settings", "+config|get", err)
+			return d.unseen("settings", "+config|get", "output buffers, tcp-keepalive and timeout", err)
 		}
 		one.judge(values[one.name])
 	}
@@ -74,49 +81,51 @@ func (d *diagnosis) judgeBuffers(value string) {
 	_, limits, _ := strings.Cut(value, "pubsub ")
 	words := strings.Fields(limits)
 	if len(words) < 3 {
-		d.note(check, "", "client-output-buffer-limit says nothing of pubsub: %q", value)
+		d.notef(check, "", "client-output-buffer-limit says nothing of pubsub: %q", value)
 		return
 	}
-	hard, errHard := strconv.ParseInt(words[0], 10, 64)
-	soft, errSoft := strconv.ParseInt(words[1], 10, 64)
+	hard, readable := whole(words[0])
+	soft, too := whole(words[1])
 	switch {
-	case errHard != nil || errSoft != nil:
-		d.note(check, "", "client-output-buffer-limit can't be read: %q", value)
+	case !readable || !too:
+		d.notef(check, "", "client-output-buffer-limit can't be read: %q", value)
 	case hard == 0:
-		d.fault(check, d.command(bufferFix), "client-output-buffer-limit pubsub is unbounded: a lane that does not read takes all memory")
+		d.faultf(check, d.command(bufferFix), "client-output-buffer-limit pubsub is unbounded: a lane that does not read takes all memory")
 	case hard < bufferHard || soft > 0 && soft < bufferSoft:
-		d.fault(check, d.command(bufferFix), "client-output-buffer-limit pubsub is %s: Redis would cut lanes that are only busy", limits)
+		d.faultf(check, d.command(bufferFix), "client-output-buffer-limit pubsub is %s: Redis would cut lanes that are only busy", limits)
 	default:
-		d.good(check, "client-output-buffer-limit pubsub is %s", limits)
+		d.goodf(check, "client-output-buffer-limit pubsub is %s", limits)
 	}
 }
 
 func (d *diagnosis) judgeKeepalive(value string) {
 	const check, most, better = "tcp-keepalive", 300, 60
 	fix := d.command("CONFIG SET tcp-keepalive 30")
-	switch seconds, err := strconv.Atoi(value); {
-	case err != nil:
-		d.note(check, "", "it can't be read: %q", value)
+	switch seconds, readable := whole(value); {
+	case !readable:
+		d.notef(check, "", "it can't be read: %q", value)
 	case seconds == 0 || seconds > most:
-		d.fault(check, fix, "tcp-keepalive is %d: a machine that vanishes is counted as there for long, and its addresses end as unknown", seconds)
+		d.faultf(check, fix, "tcp-keepalive is %d: a machine that vanishes is counted as there for long, and its addresses "+
+			"end as unknown", seconds)
 	case seconds > better:
-		d.note(check, fix, "tcp-keepalive is %d: the addresses of a machine that vanishes end as unknown for about so many seconds", seconds)
+		d.notef(check, fix, "tcp-keepalive is %d: the addresses of a machine that vanishes end as unknown for about so many seconds",
+			seconds)
 	default:
-		d.good(check, "%d s", seconds)
+		d.goodf(check, "%d s", seconds)
 	}
 }
 
 // judgeTimeout knows that a connection for publishing is idle for a second at most: then it carries a probe. Lanes are exempt.
 func (d *diagnosis) judgeTimeout(value string) {
 	const check, least = "timeout", 3
-	switch seconds, err := strconv.Atoi(value); {
-	case err != nil:
-		d.note(check, "", "it can't be read: %q", value)
+	switch seconds, readable := whole(value); {
+	case !readable:
+		d.notef(check, "", "it can't be read: %q", value)
 	case seconds > 0 && seconds < least:
-		d.fault(check, d.command("CONFIG SET timeout 0"), "timeout is %d: Redis would close connections between two probes", seconds)
+		d.faultf(check, d.command("CONFIG SET timeout 0"), "timeout is %d: Redis would close connections between two probes", seconds)
 	case seconds == 0:
-		d.good(check, "idle connections stay")
+		d.goodf(check, "idle connections stay")
 	default:
-		d.good(check, "connections may be idle for %d s; those of ackbus never are for over one", seconds)
+		d.goodf(check, "connections may be idle for %d s; those of ackbus never are for over one", seconds)
 	}
 }

@@ -1,10 +1,9 @@
 package relay
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -36,19 +35,17 @@ func (d *diagnosis) ways(ctx context.Context) error {
 	return nil
 }
 
-func (w *way) user() string { return cmp.Or(w.dialer.options.Username, "default") }
-
 // refused says what to allow where Redis refused a command, and passes other errors on.
 func (w *way) refused(check, rights string, err error) error {
 	switch {
 	case !isReply(err):
 		return err
-	case !replied(err, "NOPERM"):
-		w.fault(check, "", "refused: %v", err)
+	case !strings.Contains(err.Error(), "NOPERM"): // which EXEC tells within an EXECABORT
+		w.faultf(check, "", "refused: %v", err)
 	case strings.Contains(err.Error(), "channel"):
-		w.fault(check, w.command(fmt.Sprintf("ACL SETUSER %s '&%s*'", w.user(), w.prefix)), "refused: %v", err)
+		w.faultf(check, w.right("'&"+w.prefix+"*'"), "refused: %v", err)
 	default:
-		w.fault(check, w.command(fmt.Sprintf("ACL SETUSER %s %s", w.user(), rights)), "refused: %v", err)
+		w.faultf(check, w.right(rights), "refused: %v", err)
 	}
 	return nil
 }
@@ -68,7 +65,7 @@ func (w *way) subscribe(ctx context.Context) error {
 		return w.refused("subscribe", "+subscribe +unsubscribe", err)
 	}
 	w.held = true
-	w.good("subscribe", "allowed below %s", w.prefix)
+	w.goodf("subscribe", "allowed below %s", w.prefix)
 	return nil
 }
 
@@ -81,9 +78,9 @@ func (w *way) subscribePattern(ctx context.Context) error {
 	}
 	switch {
 	case err == nil:
-		w.good(check, "allowed below %s", w.prefix)
+		w.goodf(check, "allowed below %s", w.prefix)
 	case replied(err, "NOPERM") && strings.Contains(err.Error(), "channel"):
-		w.note(check, "", "each pattern of a program needs a rule of its own, as in &%sa:topic:chat.*; serve has none", w.prefix)
+		w.notef(check, "", "each pattern of a program needs a rule of its own, as in &%sa:topic:chat.*; serve has none", w.prefix)
 	default:
 		return w.refused(check, "+psubscribe +punsubscribe", err)
 	}
@@ -96,10 +93,10 @@ func (w *way) count(ctx context.Context) error {
 		return w.refused("count", "'+pubsub|numsub'", err)
 	}
 	if n := counts[w.channel]; w.held && n != 1 {
-		w.fault("count", "give the Redis itself, with nothing in between", "one connection subscribes, and %d are counted", n)
+		w.faultf("count", "give the Redis itself, with nothing in between", "one connection subscribes, and %d are counted", n)
 		return nil
 	}
-	w.good("count", "subscribers are counted")
+	w.goodf("count", "subscribers are counted")
 	return nil
 }
 
@@ -111,38 +108,70 @@ func (w *way) publish(ctx context.Context) error {
 		return w.refused(check, "+publish", err)
 	}
 	if !w.held {
-		w.note(check, "", "allowed below %s; whether it arrives was not seen", w.prefix)
+		w.notef(check, "", "allowed below %s; whether it arrives was not seen", w.prefix)
 		return nil
 	}
 	got, err := w.lane.ReceiveTimeout(ctx, w.dialer.timeout)
-	if err != nil {
-		return fmt.Errorf("what was published did not come back: %w", err)
-	}
-	if m, ok := got.(*redis.Message); !ok || m.Payload != "doctor" {
-		w.fault(check, "give the Redis itself, with nothing in between", "what came back is not what was published: %v", got)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		w.faultf(check, "give the Redis itself, with nothing in between", "what was published did not come back within %v",
+			w.dialer.timeout)
 		return nil
 	}
-	w.good(check, "what was published came back after %v", time.Since(start).Round(time.Microsecond))
+	if err != nil {
+		return err
+	}
+	if m, ok := got.(*redis.Message); !ok || m.Payload != "doctor" {
+		w.faultf(check, "give the Redis itself, with nothing in between", "what came back is not what was published: %v", got)
+		return nil
+	}
+	w.goodf(check, "what was published came back after %v", time.Since(start).Round(time.Microsecond))
 	return nil
 }
 
-// transaction tries what proves that nobody is there.
+// transaction tries what proves that nobody is there, on a connection that nobody else needs afterwards.
 func (w *way) transaction(ctx context.Context) error {
 	const check = "transaction"
-	_, err := w.link.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		p.PubSubNumSub(ctx, w.channel)
-		p.Publish(ctx, w.channel, "doctor")
-		return nil
-	})
-	if replied(err, "OOM") {
-		w.fault(check, w.command("CONFIG SET maxmemory 0"), "refused, so that no_receiver can't be told from unknown: %v", err)
-		return nil
-	}
+	l, err := w.dialer.open(ctx, false)
 	if err != nil {
-		return w.refused(check, "+multi +exec", err)
+		return err
 	}
-	w.good(check, "MULTI and EXEC are allowed")
+	defer l.close()
+	if err := l.greet(ctx, w.dialer.timeout); err != nil {
+		return err
+	}
+	switch err := l.transact(time.Now().Add(w.dialer.timeout), w.channel); {
+	case err == nil:
+		w.goodf(check, "MULTI and EXEC are allowed")
+	case replied(err, "OOM"):
+		w.faultf(check, w.command("CONFIG SET maxmemory 0"), "refused, so that no_receiver can't be told from unknown: %v", err)
+	default:
+		return w.refused(check, "+multi +exec +publish '+pubsub|numsub'", err)
+	}
 	return nil
+}
+
+// transact runs a guarded PUBLISH, and returns the first refusal.
+func (l *link) transact(deadline time.Time, channel string) (refused error) {
+	if err := l.wire.SetDeadline(deadline); err != nil {
+		return err
+	}
+	commands := [][]string{{"MULTI"}, {"PUBSUB", "NUMSUB", channel}, {"PUBLISH", channel, "doctor"}, {"EXEC"}}
+	for _, c := range commands {
+		writeCommand(l.out, c...)
+	}
+	if err := l.out.Flush(); err != nil {
+		return err
+	}
+	for range commands {
+		v, err := l.in.next()
+		if err != nil {
+			return err
+		}
+		if refused == nil {
+			refused = v.err()
+		}
+	}
+	return refused
 }
 
 // kill tries what ends a lane's former connection, by an address that no connection has.
@@ -154,9 +183,9 @@ func (w *way) kill(ctx context.Context) error {
 	err := errors.Join(w.link.client.Do(ctx, "CLIENT", "INFO").Err(), w.link.client.ClientKillByFilter(ctx, "ADDR", "0.0.0.0:0").Err())
 	switch {
 	case err == nil:
-		w.good(check, "can be ended")
+		w.goodf(check, "can be ended")
 	case isReply(err):
-		w.note(check, w.command(fmt.Sprintf("ACL SETUSER %s '+client|info' '+client|kill'", w.user())), "a lane that comes back can't end its "+
+		w.notef(check, w.right("'+client|info' '+client|kill'"), "a lane that comes back can't end its "+
 			"former connection, which is counted until Redis finds out: %v", strings.ReplaceAll(err.Error(), "\n", "; "))
 	default:
 		return err

@@ -1,14 +1,14 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 
+	"github.com/ackbus/ackbus/api"
 	"github.com/ackbus/ackbus/bus"
+	"github.com/ackbus/ackbus/internal/plain"
 )
 
 // maxArgument is how much is read of a file or of standard input: more than any body may have.
@@ -26,13 +26,9 @@ func dataArgument(args []string, in io.Reader) (bus.Body, error) {
 	if err != nil {
 		return bus.Body{}, usageError("data: %w", err)
 	}
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, raw); err != nil {
-		return bus.Body{}, usageError("data: not JSON: %w%s", err, quotingHint(string(raw)))
-	}
-	body, err := bus.Encoded(bus.FormatJSON, compact.Bytes())
+	body, err := api.ParseData(raw)
 	if err != nil {
-		return bus.Body{}, usageError("data: %w", plain(err))
+		return bus.Body{}, usageError("data: %w%s", plain.Error(err), quotingHint(string(raw)))
 	}
 	return body, nil
 }

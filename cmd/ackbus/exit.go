@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ackbus/ackbus/bus"
+	"github.com/ackbus/ackbus/internal/plain"
 )
 
 // Exit codes.
@@ -37,6 +38,10 @@ func usageError(format string, args ...any) error {
 	return &exitError{exitUsage, fmt.Errorf(format, args...)}
 }
 
+func unreachable(err error) error {
+	return &exitError{exitUnreachable, fmt.Errorf("can't reach Redis: %w", plain.Error(err))}
+}
+
 // exitCode is the code for an error that a command line ended with. Those without a code come from cobra: an unknown command, a
 // missing argument.
 func exitCode(err error) int {
@@ -53,7 +58,7 @@ func running(f func(cmd *cobra.Command, args []string) error) func(*cobra.Comman
 		if _, coded := errors.AsType[*exitError](err); err == nil || coded {
 			return err
 		}
-		return &exitError{codeOfBus(err), plain(err)}
+		return &exitError{codeOfBus(err), plain.Error(err)}
 	}
 }
 
@@ -75,18 +80,3 @@ func flagError(err error) error {
 	}
 	return usageError("%w", err)
 }
-
-// plain is an error of a package without the package's name, which means nothing on a command line.
-func plain(err error) error { return &plainError{err} }
-
-type plainError struct{ err error }
-
-func (e *plainError) Error() string {
-	text := e.err.Error()
-	for _, name := range []string{"bus: ", "relay: ", "client: "} {
-		text = strings.TrimPrefix(text, name)
-	}
-	return text
-}
-
-func (e *plainError) Unwrap() error { return e.err }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/ackbus/ackbus/internal/plain"
 )
 
 // A parsedFlag is a flag whose text is checked where it is set, so that the error names the flag or the environment variable.
@@ -31,7 +33,7 @@ func parsed[T any](flags *pflag.FlagSet, to *T, name, kind, absent, usage string
 func (f *parsedFlag[T]) Set(text string) error {
 	value, err := f.parse(text)
 	if err != nil {
-		return plain(err)
+		return plain.Error(err)
 	}
 	*f.to, f.text = value, text
 	return nil

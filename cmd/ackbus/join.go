@@ -11,6 +11,7 @@ import (
 
 	"github.com/ackbus/ackbus/bus"
 	"github.com/ackbus/ackbus/bus/relay"
+	"github.com/ackbus/ackbus/internal/plain"
 )
 
 // joinTimeout is how long a node or a command tries to reach Redis.
@@ -43,10 +44,15 @@ func (f *busFlags) joinAsObserver(ctx context.Context, cmd *cobra.Command, log *
 	}
 	opts := &bus.Options{Name: "ackbus " + cmd.Name(), Observer: true, Logger: quiet.logger(cmd.ErrOrStderr())}
 	b, err := f.open(ctx, opts, nil)
+	return b, f.hint(cmd, err)
+}
+
+// hint tells a person who named no Redis which one can't be reached.
+func (f *busFlags) hint(cmd *cobra.Command, err error) error {
 	if e, ok := errors.AsType[*exitError](err); ok && e.code == exitUnreachable && !cmd.Flags().Changed("redis") {
 		e.err = fmt.Errorf("%w (where a serve without --redis has its own; for another one give --redis or ACKBUS_REDIS)", e.err)
 	}
-	return b, err
+	return err
 }
 
 // open attaches a node.
@@ -67,7 +73,7 @@ func (f *busFlags) relay(ctx context.Context, opts *bus.Options, link *relay.Opt
 	o.Prefix, o.Lanes, o.Logger, o.Metrics = f.prefix, f.lanes, opts.Logger, opts.Metrics
 	r, err := relay.OpenRedis(ctx, f.redis, &o)
 	if err != nil {
-		return nil, usageError("%w", plain(err))
+		return nil, usageError("%w", plain.Error(err))
 	}
 	return r, nil
 }
@@ -80,7 +86,7 @@ func (f *busFlags) join(ctx context.Context, r relay.Relay, opts *bus.Options) (
 	b, err := bus.New(ctx, r, opts)
 	if err != nil {
 		_ = r.Close() // what counts is why the bus did not start
-		return nil, &exitError{exitUnreachable, fmt.Errorf("can't reach Redis: %w", err)}
+		return nil, unreachable(err)
 	}
 	return b, nil
 }

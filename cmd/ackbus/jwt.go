@@ -115,23 +115,28 @@ func parsePublicKey(block *pem.Block) (crypto.PublicKey, error) {
 // claims are what a token says.
 type claims struct {
 	jwt.RegisteredClaims
-	Groups groupNames `json:"groups"`
+	Groups names  `json:"groups"`
+	Ackbus rights `json:"ackbus"`
 }
 
-// groupNames take one name, as some issuers write it, or a list.
-type groupNames []string
+// names take one name, as some issuers write it, or a list.
+type names []string
 
-func (g *groupNames) UnmarshalJSON(p []byte) error {
+// UnmarshalJSON takes a string or a list of strings; null is none.
+func (n *names) UnmarshalJSON(p []byte) error {
+	if string(p) == "null" {
+		return nil
+	}
 	var one string
 	if json.Unmarshal(p, &one) == nil {
-		*g = groupNames{one}
+		*n = names{one}
 		return nil
 	}
 	var all []string
 	if err := json.Unmarshal(p, &all); err != nil {
-		return errors.New("the claim groups is no list of names")
+		return errors.New("want a name or a list of names")
 	}
-	*g = all
+	*n = all
 	return nil
 }
 
@@ -148,7 +153,7 @@ func (v *verifier) authenticate(_ context.Context, c gateway.Credentials) (gatew
 	if said.Subject == "" {
 		return gateway.Identity{}, bus.Reject("unauthorized", "the token names no user: the claim sub is missing")
 	}
-	return gateway.Identity{User: said.Subject, Groups: said.Groups}, nil
+	return gateway.Identity{User: said.Subject, Groups: said.Groups, Rights: &said.Ackbus}, nil
 }
 
 // tokenFault says what is wrong with a token, without the details that would help to forge one.

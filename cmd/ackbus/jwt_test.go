@@ -59,18 +59,25 @@ func TestTokens(t *testing.T) {
 	if err != nil || !slices.Equal(who.Groups, []string{"a"}) {
 		t.Errorf("one group: got %+v, %v", who, err)
 	}
+	who, err = hook(t.Context(), gateway.Credentials{Token: sign(t, jwt.SigningMethodHS256, []byte(secret), jwt.MapClaims{"sub": "42",
+		"exp": inAnHour(), "iss": "me", "aud": "gw", "groups": nil})})
+	if err != nil || len(who.Groups) != 0 {
+		t.Errorf("no group: got %+v, %v", who, err)
+	}
 	for what, token := range map[string]string{
-		"needed":       "",
-		"not valid":    "nonsense",
-		"not valid ":   sign(t, jwt.SigningMethodHS256, []byte("another secret"), good()),
-		"not valid  ":  sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good()),
-		"sub":          sign(t, jwt.SigningMethodHS256, []byte(secret), good("sub", nil)),
-		"exp":          sign(t, jwt.SigningMethodHS256, []byte(secret), good("exp", nil)),
-		"expired":      sign(t, jwt.SigningMethodHS256, []byte(secret), good("exp", time.Now().Add(-time.Hour).Unix())),
-		"yet":          sign(t, jwt.SigningMethodHS256, []byte(secret), good("nbf", inAnHour())),
-		"issuer":       sign(t, jwt.SigningMethodHS256, []byte(secret), good("iss", "you")),
-		"audience":     sign(t, jwt.SigningMethodHS256, []byte(secret), good("aud", "else")),
-		"not valid   ": sign(t, jwt.SigningMethodHS256, []byte(secret), good("groups", 5)),
+		"needed":         "",
+		"not valid":      "nonsense",
+		"not valid ":     sign(t, jwt.SigningMethodHS256, []byte("another secret"), good()),
+		"not valid  ":    sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good()),
+		"sub":            sign(t, jwt.SigningMethodHS256, []byte(secret), good("sub", nil)),
+		"exp":            sign(t, jwt.SigningMethodHS256, []byte(secret), good("exp", nil)),
+		"expired":        sign(t, jwt.SigningMethodHS256, []byte(secret), good("exp", time.Now().Add(-time.Hour).Unix())),
+		"yet":            sign(t, jwt.SigningMethodHS256, []byte(secret), good("nbf", inAnHour())),
+		"issuer":         sign(t, jwt.SigningMethodHS256, []byte(secret), good("iss", "you")),
+		"audience":       sign(t, jwt.SigningMethodHS256, []byte(secret), good("aud", "else")),
+		"not valid    ":  sign(t, jwt.SigningMethodHS256, []byte(secret), good("ackbus", map[string]any{"join": 5})),
+		"not valid     ": sign(t, jwt.SigningMethodHS256, []byte(secret), good("ackbus", "join")),
+		"not valid   ":   sign(t, jwt.SigningMethodHS256, []byte(secret), good("groups", 5)),
 	} {
 		_, err := hook(t.Context(), gateway.Credentials{Token: token})
 		refused, ok := errors.AsType[*bus.Rejection](err)

@@ -52,7 +52,7 @@ func newRoot(env lookup) *cobra.Command {
 	log := new(logFlags)
 	log.add(root.PersistentFlags())
 	root.AddCommand(newServe(log), newDemo(log), newRequest(log), newPublish(log), newConnect(log), newNodes(log), newSockets(log),
-		newVersion())
+		newDoctor(), newVersion())
 	return root
 }
 

@@ -81,6 +81,9 @@ func TestUsageErrors(t *testing.T) {
 		{"serve --rate NaN", []string{"--rate", "number"}},
 		{"serve --redis nonsense --listen 127.0.0.1:0 --tcp off", []string{"scheme"}},
 		{"nodes --nonsense", []string{"nonsense"}},
+		{"doctor extra", []string{"extra"}},
+		{"doctor --redis http://x", []string{"scheme", "redis://"}},
+		{"doctor --prefix a*", []string{"prefix", "glob"}},
 		{"sockets --limit 0", []string{"--limit", "1 or more"}},
 	} {
 		got := here(t, nil, strings.Fields(c.args)...)
@@ -147,7 +150,9 @@ func TestVersion(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	for _, args := range []string{"request user:1 e", "publish user:1 e", "nodes", "sockets", "serve --listen 127.0.0.1:0 --tcp off"} {
+	for _, args := range []string{
+		"request user:1 e", "publish user:1 e", "nodes", "sockets", "doctor", "serve --listen 127.0.0.1:0 --tcp off",
+	} {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel() // each tries for seconds
 			got := here(t, map[string]string{"ACKBUS_REDIS": "redis://127.0.0.1:1"}, strings.Fields(args)...)

@@ -52,10 +52,10 @@ func (p *publish) run(cmd *cobra.Command, args []string) error {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
 	var opts []bus.PublishOption
-	for _, o := range p.message.options() {
+	for _, o := range p.message.Options() {
 		opts = append(opts, o)
 	}
-	published, err := b.Publish(ctx, p.message.to, p.message.event, p.message.data, opts...)
+	published, err := b.Publish(ctx, p.message.To, p.message.Event, p.message.Data, opts...)
 	if err != nil {
 		return err
 	}
@@ -65,6 +65,6 @@ func (p *publish) run(cmd *cobra.Command, args []string) error {
 			Receivers int       `json:"receivers"`
 		}{published.ID, published.Receivers})
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s published to %s: %d receivers\n", published.ID, p.message.to, published.Receivers)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s published to %s: %d receivers\n", published.ID, p.message.To, published.Receivers)
 	return err
 }

@@ -81,10 +81,10 @@ func (q *request) send(ctx context.Context, b *bus.Bus, heard bus.RequestOption)
 	if q.failFast {
 		opts = append(opts, bus.FailFast())
 	}
-	for _, o := range q.message.options() {
+	for _, o := range q.message.Options() {
 		opts = append(opts, o)
 	}
 	ctx, cancel := context.WithTimeout(ctx, q.timeout)
 	defer cancel()
-	return b.Request(ctx, q.message.to, q.message.event, q.message.data, opts...)
+	return b.Request(ctx, q.message.To, q.message.Event, q.message.Data, opts...)
 }

@@ -147,6 +147,9 @@ func (s *serve) nodeOptions(authenticate authenticate, keys []string, log *slog.
 		api:     api.Options{Keys: keys, AllowedOrigins: s.origins, Rate: s.limits.apiRate, Logger: log},
 		log:     log,
 	}
+	if s.auth.mode == authJWT {
+		o.gateway.Authorize = authorize
+	}
 	s.limits.apply(&o.gateway)
 	if o.options.Name == "" {
 		if host, err := os.Hostname(); err == nil {

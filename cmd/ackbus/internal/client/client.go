@@ -3,7 +3,16 @@ package client
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
+
+	"github.com/ackbus/ackbus/internal/pause"
+)
+
+// Between two tries to connect the client waits from leastPause to mostPause.
+const (
+	leastPause = 200 * time.Millisecond
+	mostPause  = 15 * time.Second
 )
 
 // Why a session ends by itself.
@@ -18,6 +27,7 @@ type client struct {
 	opts  Options
 	seen  *seen
 	taken int // messages handled
+	tries int // connections that failed or fell, without a welcome in between
 }
 
 // Run connects and takes messages until ctx ends, Options.Count is reached, the handler leaves, or the server refuses
@@ -27,11 +37,10 @@ func Run(ctx context.Context, o Options) error {
 	if _, err := parseURL(&c.opts); err != nil {
 		return err
 	}
-	wait := newBackoff()
 	for {
 		s, err := c.open(ctx)
 		if err == nil {
-			wait = newBackoff()
+			c.tries = 0
 			err = s.run(ctx)
 		}
 		if c.done(ctx, err) {
@@ -40,29 +49,25 @@ func Run(ctx context.Context, o Options) error {
 		if c.opts.Once || errors.Is(err, ErrRefused) {
 			return err
 		}
-		pause := wait.next()
-		if s != nil && s.reconnect > 0 {
-			pause = jitter(s.reconnect)
-		}
-		c.opts.Logger.Warn("not connected", "url", c.opts.URL, "error", err, "again_in", pause.Round(time.Millisecond))
-		if !sleep(ctx, pause) {
+		wait := c.wait(s)
+		c.opts.Logger.Warn("not connected", "url", c.opts.URL, "error", err, "again_in", wait.Round(time.Millisecond))
+		if !pause.For(ctx, wait) {
 			return nil
 		}
 	}
 }
 
+// wait is how long to wait after the session, which is nil where there was none: what the server asked for and up to a half more, or ever
+// longer.
+func (c *client) wait(s *session) time.Duration {
+	if s != nil && s.reconnect > 0 {
+		return s.reconnect + rand.N(s.reconnect/2+1)
+	}
+	c.tries++
+	return pause.Before(c.tries, leastPause, mostPause)
+}
+
 // done reports whether a session ended because the client was to end.
 func (c *client) done(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || errors.Is(err, errEnough) || errors.Is(err, errLeft)
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -184,13 +184,17 @@ func TestSeenForgetsTheOldest(t *testing.T) {
 	}
 }
 
-func TestBackoffGrowsToItsLimit(t *testing.T) {
-	b := newBackoff()
+// The pauses grow to their limit, but a server that asks for one gets it, with some jitter.
+func TestPauses(t *testing.T) {
+	c := &client{}
 	for i := range 20 {
-		least := min(firstPause<<i, mostPause)
-		if pause := b.next(); pause < least || pause > least*3/2 {
-			t.Errorf("pause %d: %v, want %v to %v", i, pause, least, least*3/2)
+		most := min(leastPause<<i, mostPause)
+		if d := c.wait(nil); d < most/2 || d > most {
+			t.Errorf("pause %d: %v, want %v to %v", i, d, most/2, most)
 		}
+	}
+	if d := c.wait(&session{reconnect: time.Second}); d < time.Second || d > 1500*time.Millisecond {
+		t.Errorf("asked for 1s: %v", d)
 	}
 }
 
