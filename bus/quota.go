@@ -16,10 +16,12 @@ const (
 // quota counts the bytes of requests that nobody has claimed yet, by channel. It belongs to the requests machine.
 type quota struct {
 	taken map[string]int
-	room  chan struct{} // closed when something was freed; nil: nobody waits
+	rooms map[string]chan struct{} // of channels on which somebody waits; closed when something was freed there
 }
 
-func newQuota() quota { return quota{taken: make(map[string]int)} }
+func newQuota() quota {
+	return quota{taken: make(map[string]int), rooms: make(map[string]chan struct{})}
+}
 
 // take counts the request, and reports whether it fits. One that is alone always does.
 func (q *quota) take(p *pending) bool {
@@ -45,18 +47,20 @@ func (q *quota) free(p *pending) {
 		delete(q.taken, p.channel)
 	}
 	p.size = 0
-	if q.room != nil {
-		close(q.room)
-		q.room = nil
+	if room := q.rooms[p.channel]; room != nil {
+		close(room)
+		delete(q.rooms, p.channel)
 	}
 }
 
-// wait returns a channel that is closed when something is freed.
-func (q *quota) wait() <-chan struct{} {
-	if q.room == nil {
-		q.room = make(chan struct{})
+// wait returns a channel that is closed when something of the bus channel is freed.
+func (q *quota) wait(channel string) <-chan struct{} {
+	room := q.rooms[channel]
+	if room == nil {
+		room = make(chan struct{})
+		q.rooms[channel] = room
 	}
-	return q.room
+	return room
 }
 
 // takeQuota waits until the request fits. Without an error it returns with requestsMu held.
@@ -75,7 +79,7 @@ func (b *Bus) takeQuota(ctx context.Context, p *pending) error {
 			return nil
 		}
 		waited = true
-		room, left := b.requests.quota.wait(), p.deadline-b.now()
+		room, left := b.requests.quota.wait(p.channel), p.deadline-b.now()
 		b.requestsMu.Unlock()
 		timer := time.NewTimer(left)
 		select {

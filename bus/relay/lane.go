@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ackbus/ackbus/internal/pause"
 	"github.com/ackbus/ackbus/internal/run"
 )
 
@@ -58,8 +59,7 @@ func (l *lane) attach(self Self) {
 
 // run keeps the lane connected until ctx ends.
 func (l *lane) run(ctx context.Context) {
-	pause := backoff{least: laneLeastBackoff, most: laneMostBackoff}
-	for {
+	for try := 1; ; try++ {
 		opened := l.relay.now()
 		stood, err := l.serve(ctx)
 		if ctx.Err() != nil || l.closing() {
@@ -74,9 +74,9 @@ func (l *lane) run(ctx context.Context) {
 			l.relay.failed(err)
 		}
 		if stood && l.relay.now()-opened > int64(laneSteady) {
-			pause.reset()
+			try = 1
 		}
-		if !sleep(ctx, pause.next()) {
+		if !pause.For(ctx, pause.Before(try, laneLeastBackoff, laneMostBackoff)) {
 			return
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ackbus/ackbus/internal/pause"
 	"github.com/ackbus/ackbus/internal/run"
 )
 
@@ -242,7 +243,7 @@ func (o *outbox) flush(ctx context.Context, lull time.Duration) {
 		case gone || !busy && since >= int64(lull):
 			return
 		case !busy:
-			if !sleep(ctx, lull-time.Duration(since)) {
+			if !pause.For(ctx, lull-time.Duration(since)) {
 				return
 			}
 			continue

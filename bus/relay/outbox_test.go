@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ackbus/ackbus/internal/pause"
 	"github.com/ackbus/ackbus/internal/run"
 )
 
@@ -72,7 +73,7 @@ func TestOutageLeavesNothing(t *testing.T) {
 		}
 	}
 	for got.notSent.Load() < packets {
-		if !sleep(t.Context(), time.Millisecond) || got.other.Load() > 0 {
+		if !pause.For(t.Context(), time.Millisecond) || got.other.Load() > 0 {
 			t.Fatalf("%d packets not sent, %d other results", got.notSent.Load(), got.other.Load())
 		}
 	}
@@ -99,7 +100,7 @@ func TestPatienceEndsWhileDialing(t *testing.T) {
 		}
 	}
 	for got.notSent.Load() == 0 {
-		if !sleep(t.Context(), time.Millisecond) {
+		if !pause.For(t.Context(), time.Millisecond) {
 			t.Fatal("patience did not end")
 		}
 	}
@@ -140,7 +141,7 @@ func TestRoomIsFair(t *testing.T) {
 	box.mu.Lock()
 	for box.line.Len() < cap(errs) {
 		box.mu.Unlock()
-		if !sleep(t.Context(), time.Millisecond) {
+		if !pause.For(t.Context(), time.Millisecond) {
 			t.Fatal("nobody waits")
 		}
 		box.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ackbus/ackbus/internal/pause"
 	"github.com/ackbus/ackbus/internal/run"
 )
 
@@ -53,8 +54,7 @@ func (o *outbox) run(ctx context.Context, group *run.Group) {
 // connect dials until a connection stands, and meanwhile reports what has waited long enough. It returns nil when
 // ctx has ended.
 func (o *outbox) connect(ctx context.Context, group *run.Group) *link {
-	pause := backoff{least: outboxLeastBackoff, most: outboxMostBackoff}
-	for {
+	for try := 1; ; try++ {
 		l, err := o.dialOnce(ctx, group)
 		if ctx.Err() != nil {
 			if l != nil {
@@ -67,9 +67,9 @@ func (o *outbox) connect(ctx context.Context, group *run.Group) *link {
 		}
 		o.log.Debug("outbox can't reach Redis", "error", err)
 		o.setState(linkNone)
-		for until := o.now() + int64(pause.next()); o.now() < until; {
+		for until := o.now() + int64(pause.Before(try, outboxLeastBackoff, outboxMostBackoff)); o.now() < until; {
 			o.expire(err)
-			if !sleep(ctx, min(patienceTick, time.Duration(until-o.now()))) {
+			if !pause.For(ctx, min(patienceTick, time.Duration(until-o.now()))) {
 				return nil
 			}
 		}

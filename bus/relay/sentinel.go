@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ackbus/ackbus/internal/pause"
 )
 
 // masterEvery is how often the sentinels are asked whether the master is still the same.
@@ -19,7 +21,7 @@ var errMoved = errors.New("relay: the sentinels name another master")
 // they can't reach would keep us, and with it nodes that do not hear each other.
 func (r *Redis) watchMaster() {
 	ctx := r.group.Context()
-	for sleep(ctx, masterEvery) {
+	for pause.For(ctx, masterEvery) {
 		addr, err := r.dialer.findMaster(ctx)
 		if err != nil {
 			continue // nobody knows better than the connections that stand

@@ -72,7 +72,8 @@ func (l *lane) openSession(ctx context.Context) (*session, error) {
 	s.restoredLocked()
 	l.table.mu.Unlock()
 	s.lease.Store(l.relay.now())
-	return s, s.send(first)
+	err = s.send(first)
+	return s, err
 }
 
 // end closes the connection. The first reason counts.
