@@ -26,8 +26,9 @@ type pushReader struct {
 }
 
 const (
-	pushNames   = 16 << 10 // bytes of a channel's name
-	pushPayload = 512 << 20
+	pushNames   = 16 << 10  // bytes of a channel's name
+	pushPayload = 512 << 20 // the most that Redis takes for one string, by default
+	payloadStep = 1 << 20
 	keptPayload = 2 * MaxPayload // bytes of memory for payloads that is kept
 )
 
@@ -113,9 +114,14 @@ func (in *pushReader) content() ([]byte, error) {
 	if cap(in.payload) > keptPayload {
 		in.payload = nil
 	}
-	in.payload = slices.Grow(in.payload[:0], int(n)+2)[:n+2]
-	if _, err := io.ReadFull(in, in.payload); err != nil {
-		return nil, err
+	in.payload = in.payload[:0]
+	for want := int(n) + 2; len(in.payload) < want; { // memory grows with what really comes
+		have := len(in.payload)
+		in.payload = slices.Grow(in.payload, min(want-have, payloadStep))
+		in.payload = in.payload[:min(want, have+payloadStep)]
+		if _, err := io.ReadFull(in, in.payload[have:]); err != nil {
+			return nil, err
+		}
 	}
 	if string(in.payload[n:]) != "\r\n" {
 		return nil, fmt.Errorf("%w: a payload that is longer than it says", errOddReply)
