@@ -33,7 +33,8 @@ func TestPushReader(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || p.kind != want.kind || p.channel != want.channel || p.pattern != want.pattern || !bytes.Equal(p.payload, want.payload) {
+		same := p.kind == want.kind && p.channel == want.channel && p.pattern == want.pattern && bytes.Equal(p.payload, want.payload)
+		if err != nil || !same {
 			t.Errorf("%d: %q %q %q %.20q, %v", i, p.kind, p.channel, p.pattern, p.payload, err)
 		}
 	}
