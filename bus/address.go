@@ -84,6 +84,14 @@ func (a Address) String() string {
 	return a.kind + ":" + a.name
 }
 
+func (a Address) append(p []byte) []byte {
+	p = append(p, a.kind...)
+	if a.name != "" {
+		p = append(append(p, ':'), a.name...)
+	}
+	return p
+}
+
 // IsZero reports whether the address is nobody.
 func (a Address) IsZero() bool { return a == Address{} }
 
@@ -152,7 +160,7 @@ func checkMethod(name string) error {
 	if err := checkName("method", method); err != nil {
 		return err
 	}
-	if _, err := uuid.Parse(node); bound && (err != nil || len(node) != len(uuid.Nil.String())) {
+	if bound && !isID(node) {
 		return fmt.Errorf("%w: bad method %q: want a node's ID after the @", ErrAddress, clip(name))
 	}
 	if len(method) > MaxMethod {
@@ -161,14 +169,34 @@ func checkMethod(name string) error {
 	return nil
 }
 
+// isID reports whether the text is a node's ID: a UUID in its usual form, in small letters.
+func isID(s string) bool {
+	if len(s) != idBytes {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return false
+			}
+		case (c < '0' || c > '9') && (c < 'a' || c > 'f'):
+			return false
+		}
+	}
+	return true
+}
+
+// idBytes is how many bytes a node's ID has as text.
+const idBytes = 36
+
 // boundTo is the ID of the one node that an address can be at; empty where it can be at several.
 func (a Address) boundTo() string {
-	const id = 36 // bytes of a node's ID
 	switch {
 	case a.kind == "socket":
-		return a.name[:id]
-	case a.kind == "method" && len(a.name) > id && a.name[len(a.name)-id-1] == '@':
-		return a.name[len(a.name)-id:]
+		return a.name[:idBytes]
+	case a.kind == "method" && len(a.name) > idBytes && a.name[len(a.name)-idBytes-1] == '@':
+		return a.name[len(a.name)-idBytes:]
 	}
 	return ""
 }
@@ -182,9 +210,8 @@ func (a Address) isOwn() bool {
 
 // endsBound reports whether the text of an address names the one node that it can be at. It may say no where it does.
 func endsBound(to []byte) bool {
-	const id = 36
 	return bytes.HasPrefix(to, []byte("socket:")) ||
-		bytes.HasPrefix(to, []byte("method:")) && len(to) > id && to[len(to)-id-1] == '@'
+		bytes.HasPrefix(to, []byte("method:")) && len(to) > idBytes && to[len(to)-idBytes-1] == '@'
 }
 
 // socketNode returns the node that a socket's ID names: the ID is the node's ID, a dot, and a number in base 36.

@@ -93,7 +93,7 @@ func (b Body) Decode(v any) error {
 	case FormatJSON:
 		err = json.Unmarshal(b.bytes, v)
 	case FormatMsgpack:
-		err = msgpack.Unmarshal(b.bytes, v)
+		err = unmarshalMsgpack(b.bytes, v)
 	case FormatRaw:
 		p, ok := v.(*[]byte)
 		if !ok {
@@ -105,6 +105,16 @@ func (b Body) Decode(v any) error {
 		return fmt.Errorf("%w: %w", ErrBody, err)
 	}
 	return nil
+}
+
+// unmarshalMsgpack turns a panic of the library into an error: it panics on a key that comes twice for a field of an interface type.
+func unmarshalMsgpack(p []byte, v any) (err error) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			err = fmt.Errorf("msgpack does not fit into %T: %v", v, panicked)
+		}
+	}()
+	return msgpack.Unmarshal(p, v)
 }
 
 // MarshalJSON gives the body as JSON: a JSON body as it is, msgpack translated, raw bytes as {"base64":"…"}, none as null.

@@ -129,3 +129,17 @@ func TestBodyMarshalJSON(t *testing.T) {
 		t.Errorf("got %s, %v, want %s", p, err, want)
 	}
 }
+
+// The library panics over a key that comes twice for a field of an interface type.
+func TestBodyDecodePanicsNot(t *testing.T) {
+	var into struct {
+		Any any `msgpack:"any"`
+	}
+	b, err := Encoded(FormatMsgpack, []byte("\x82\xa3any\x01\xa3any\x02"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Decode(&into); !errors.Is(err, ErrBody) {
+		t.Errorf("%v, %+v", err, into)
+	}
+}

@@ -92,6 +92,7 @@ func (b *Bus) withMembers(change func(now time.Duration)) {
 	b.membersMu.Lock()
 	b.members.me.sockets = int(b.sockets.Load())
 	change(b.now())
+	b.membership.Store(b.members.changes)
 	packets := b.members.packets
 	b.members.packets = nil
 	b.membersMu.Unlock()
@@ -103,7 +104,6 @@ func (b *Bus) withMembers(change func(now time.Duration)) {
 func (b *Bus) membersChanged() {
 	b.membersMu.Lock()
 	holders, settled := b.members.holders(), b.members.settled
-	b.membership.Store(b.members.changes)
 	b.membersMu.Unlock()
 	b.requestsMu.Lock()
 	b.requests.membership(b.now(), holders, settled)

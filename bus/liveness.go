@@ -104,6 +104,7 @@ func (b *Bus) watched() (ids []uuid.UUID, calm bool) {
 func (b *Bus) died(id uuid.UUID) {
 	b.membersMu.Lock()
 	b.members.drop(id, "member died")
+	b.membership.Store(b.members.changes)
 	b.membersMu.Unlock()
 	b.requestsMu.Lock()
 	b.requests.died(b.now(), id)

@@ -210,3 +210,42 @@ func TestServedMethodsAreMadeKnown(t *testing.T) {
 		}
 	})
 }
+
+// A callback that panics ends its request, and what is used again is nobody else's.
+func TestOnDeliveryPanics(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		nodes := settled(t, relay.NewHub(nil), 2)
+		connect(t, nodes[1], confirms, User("1"))
+		connect(t, nodes[1], later(time.Second, confirms), User("1"))
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic was swallowed")
+				}
+			}()
+			_, _ = nodes[0].Request(t.Context(), User("1"), "e", JSON(1), Require(All()), OnDelivery(func(Delivery) { panic("mine") }))
+		}()
+		if n := len(nodes[0].requests.table); n != 0 {
+			t.Errorf("%d requests are still under way", n)
+		}
+		r, err := nodes[0].Request(t.Context(), User("1"), "e", JSON(1), Require(All()))
+		wantOutcome(t, r, err, OutcomeConfirmed)
+	})
+}
+
+// An ask that was lost while nothing was open is no silence of the next request.
+func TestALostAskIsNoSilenceLater(t *testing.T) {
+	d := newDesk(t)
+	at := d.peer(uuid.UUID{7})
+	d.ask(d.clock, at, false)
+	d.pass(10 * time.Second)
+	p := &pending{wake: make(chan struct{}, 1), request: request{to: MethodAt("m", uuid.UUID{7}), channel: "p:n:7", deadline: d.clock + 5*time.Second}}
+	p.timer.owner = p
+	p.opts.trustCount = true
+	d.start(d.clock, p)
+	d.count(p, 1)
+	d.pass(time.Second)
+	if p.over {
+		t.Fatalf("%v after a second", p.outcome)
+	}
+}

@@ -57,6 +57,7 @@ type request struct {
 
 // try is one attempt to reach all nodes that hold the address.
 type try struct {
+	sent    time.Duration
 	count   int // copies that Redis counted
 	claims  int // copies answered
 	state   tryState
@@ -115,6 +116,9 @@ func (p *pending) answered(from *peer, e *claimEntry) *claim {
 
 // aim waits on the one node that may answer, so that its death is noticed before it has.
 func (p *pending) aim(at *peer) {
+	if at.open == 0 {
+		at.waiting = 0 // an ask of before may have been lost
+	}
 	p.target = at
 	at.open++
 }
@@ -281,12 +285,30 @@ func (p *pending) attempt() uint32 { return p.earlier + uint32(len(p.tries)) }
 // latest is the latest attempt.
 func (p *pending) latest() *try { return &p.tries[len(p.tries)-1] }
 
-// unclaimed is how many copies of the first attempt nobody ever answered.
-func (p *pending) unclaimed() int {
-	if len(p.tries) == 0 || p.tries[0].state != tryCounted {
-		return 0
+// unclaimed is how many copies somebody may have received of whom nothing was heard: those of the first attempt beyond the nodes
+// that answered any. Where nobody holds an endpoint each copy has to be answered for itself: the nodes that answer now may be
+// others than those that got an earlier one.
+func (p *pending) unclaimed() (n int) {
+	for i := range p.tries {
+		switch t := &p.tries[i]; {
+		case t.state != tryCounted:
+		case p.expected == 0:
+			n = max(n, t.count-t.claims)
+		case i == 0:
+			n = max(0, t.count-len(p.claims))
+		}
 	}
-	return max(p.tries[0].count-len(p.claims), 0)
+	return n
+}
+
+// awaitsCopies reports whether an answer to some copy may still be under way.
+func (p *pending) awaitsCopies(now time.Duration) bool {
+	for i := range p.tries {
+		if t := &p.tries[i]; t.state == tryCounted && t.claims < t.count && now-t.sent < lateness {
+			return true
+		}
+	}
+	return false
 }
 
 // lost reports whether some attempt may have been received without anybody knowing.

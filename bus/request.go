@@ -51,8 +51,8 @@ func (b *Bus) await(ctx context.Context, p *pending) (cause error) {
 			b.cancel(p)
 		}
 		over, news := b.look(p)
-		for _, d := range news {
-			p.opts.onDelivery(d)
+		if len(news) > 0 {
+			b.tell(p, news)
 		}
 		if over {
 			if cause == nil && b.closing.Load() {
@@ -61,6 +61,20 @@ func (b *Bus) await(ctx context.Context, p *pending) (cause error) {
 			return cause
 		}
 	}
+}
+
+// tell calls OnDelivery. If that panics, the request ends here: p is about to be used again.
+func (b *Bus) tell(p *pending, news []Delivery) {
+	told := false
+	defer func() {
+		if !told {
+			b.cancel(p)
+		}
+	}()
+	for _, d := range news {
+		p.opts.onDelivery(d)
+	}
+	told = true
 }
 
 func (b *Bus) cancel(p *pending) {

@@ -95,7 +95,7 @@ func (m *requests) take() effects {
 func (m *requests) start(now time.Duration, p *pending) {
 	p.began = now
 	p.seq = m.window.take()
-	p.tries = append(p.tries[:0], try{})
+	p.tries = append(p.tries[:0], try{sent: now})
 	p.resend = now + resendFirst
 	m.table[p.seq] = p
 	m.schedule(p)
@@ -119,7 +119,8 @@ func (m *requests) schedule(p *pending) {
 func (p *pending) packet(self uuid.UUID, now time.Duration, floor uint64, buf []byte) relay.Packet {
 	e := envelope{id: p.id, sender: self, seq: p.seq, floor: floor, attempt: p.attempt(), flags: p.flags(),
 		event: []byte(p.event), headers: p.opts.headers, format: p.body.format, body: p.body.bytes}
-	e.to = []byte(p.to.String())
+	var to [len("method:") + MaxName]byte
+	e.to = p.to.append(to[:0])
 	if !p.publish {
 		e.left = max(p.deadline-now, time.Millisecond)
 	}
@@ -207,12 +208,12 @@ func (m *requests) evaluate(now time.Duration, p *pending) {
 		p.again = true
 		p.reset()
 		m.send(now, p, false)
-	case p.expected > 0 || p.proven() || p.opts.trustCount:
+	case p.expected > 0 || p.opts.trustCount || p.proven() && !p.awaitsCopies(now):
 		m.finish(now, p, endSettled)
 	case !p.latest().guarded:
 		p.complete = false
 		m.send(now, p, true)
-	default: // nobody answered, and not every member stood: tried again
+	default: // nobody answered, and not every member stood, or a copy is not accounted for: tried again
 		p.complete = false
 		m.schedule(p)
 	}
@@ -223,7 +224,7 @@ func (m *requests) send(now time.Duration, p *pending, guard bool) {
 	wait := min(resendFirst<<min(len(p.tries), 8), resendMost)
 	p.recall = p.recall && len(p.tries) < recallTries
 	p.resend = now + wait
-	p.tries = append(p.tries, try{guarded: guard})
+	p.tries = append(p.tries, try{sent: now, guarded: guard})
 	packet := p.packet(m.self, now, m.window.floor, nil)
 	packet.Guard, packet.Patience = guard, wait
 	m.fx.packets = append(m.fx.packets, packet)

@@ -1,0 +1,68 @@
+package bus
+
+import (
+	"testing"
+	"time"
+
+	"github.com/ackbus/ackbus/bus/relay"
+)
+
+// guarded has the latest attempt counted together with the beacons.
+func (d *desk) guarded(p *pending, n, beacons int) {
+	d.published(d.clock, relay.Result{Token: token(p.seq, p.attempt()), Count: n, Beacon: beacons})
+}
+
+// pass lets time go on.
+func (d *desk) pass(t time.Duration) {
+	for end := d.clock + t; d.clock < end; d.clock += tick {
+		d.advance(d.clock)
+	}
+}
+
+// movedOn is a request whose first attempt found nobody before every member stood, whose second reached a node that says nothing
+// yet, and whose third finds nobody while all stand.
+func movedOn(t *testing.T) (*desk, *pending) {
+	t.Helper()
+	d := newDesk(t)
+	p := d.begin(0, Any())
+	p.deadline = d.clock + time.Minute
+	d.guarded(p, 0, 1)
+	for range 2 {
+		d.pass(resendMost)
+		if n := min(1, len(p.tries)-2); n == 1 && p.tries[2].state == tryOpen {
+			d.guarded(p, 1, 1)
+		}
+	}
+	for p.latest().state != tryOpen {
+		d.pass(tick)
+	}
+	d.guarded(p, 0, 2)
+	return d, p
+}
+
+// Nobody is nobody only once every copy that was counted is accounted for, also one of a later attempt.
+func TestNobodyIsNotSaidOverAnUnansweredCopy(t *testing.T) {
+	d, p := movedOn(t)
+	if p.over {
+		t.Fatalf("%v, while a copy has not been claimed: %+v", p.outcome, p.tries)
+	}
+	d.hear(7, claimOfOne(p, 3), confirmation(p))
+	if !p.over || p.outcome != OutcomeConfirmed {
+		t.Fatalf("over %v, %v", p.over, p.outcome)
+	}
+}
+
+// A copy that stays unanswered makes the outcome unknown, and no request waits for it longer than a copy can be under way.
+func TestAnUnansweredCopyIsUnknown(t *testing.T) {
+	d, p := movedOn(t)
+	began := d.clock
+	for !p.over && d.clock < began+10*time.Second {
+		d.pass(tick)
+		if p.latest().state == tryOpen {
+			d.guarded(p, 0, 2)
+		}
+	}
+	if took := d.clock - began; !p.over || p.outcome != OutcomeUnknown || took > lateness+resendMost {
+		t.Fatalf("over %v, %v after %v", p.over, p.outcome, took)
+	}
+}
