@@ -239,7 +239,8 @@ func TestALostAskIsNoSilenceLater(t *testing.T) {
 	at := d.peer(uuid.UUID{7})
 	d.ask(d.clock, at, false)
 	d.pass(10 * time.Second)
-	p := &pending{wake: make(chan struct{}, 1), request: request{to: MethodAt("m", uuid.UUID{7}), channel: "p:n:7", deadline: d.clock + 5*time.Second}}
+	p := &pending{wake: make(chan struct{}, 1)}
+	p.to, p.channel, p.deadline = MethodAt("m", uuid.UUID{7}), "p:n:7", d.clock+5*time.Second
 	p.timer.owner = p
 	p.opts.trustCount = true
 	d.start(d.clock, p)

@@ -1,0 +1,171 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ackbus/ackbus/bus"
+)
+
+// ticks serves tick, which yields a number every 10 ms, or one and then nothing, and tells in ended why it was stopped.
+func ticks(ended chan<- error, idle bool) func(*Server) {
+	return func(s *Server) {
+		HandleStream(s, "tick", func(ctx context.Context, _ struct{}) iter.Seq2[int, error] {
+			return func(yield func(int, error) bool) {
+				for i := 0; yield(i, nil); i++ {
+					if idle {
+						<-ctx.Done()
+						break
+					}
+					<-time.After(10 * time.Millisecond)
+				}
+				ended <- context.Cause(ctx)
+			}
+		})
+	}
+}
+
+// The reader notices within a second that the writer has died, also while nothing is yielded.
+func TestWriterDies(t *testing.T) {
+	for _, idle := range []bool{false, true} {
+		inBubble(t, func(t *testing.T) {
+			c := newCluster(t)
+			client := c.client()
+			ended := make(chan error, 1)
+			_, b := c.server("s", ticks(ended, idle))
+			settle()
+			var died time.Time
+			time.AfterFunc(time.Second, func() { died = time.Now(); c.hub.Kill(b.Node().ID.String()) })
+			var failed error
+			for _, err := range CallStream[int](t.Context(), client, "tick", struct{}{}) {
+				failed = err
+			}
+			took(t, died, 0, time.Second)
+			wantCode(t, failed, CodeUnknown, true)
+			<-ended // the goroutines of a killed node live on
+		})
+	}
+}
+
+// And the writer that the reader has.
+func TestReaderDies(t *testing.T) {
+	for _, idle := range []bool{false, true} {
+		inBubble(t, func(t *testing.T) {
+			c := newCluster(t)
+			client := c.client()
+			ended := make(chan error, 1)
+			c.server("s", ticks(ended, idle))
+			settle()
+			var died time.Time
+			time.AfterFunc(time.Second, func() { died = time.Now(); c.hub.Kill(client.bus.Node().ID.String()) })
+			gone := make(chan struct{})
+			time.AfterFunc(0, func() {
+				defer close(gone)
+				for range CallStream[int](within(t, 5*time.Second), client, "tick", struct{}{}) { // until the dead node's own time is over
+				}
+			})
+			cause := <-ended
+			took(t, died, 0, time.Second)
+			if idle && !errors.Is(cause, errCallerDied) || cause == nil {
+				t.Errorf("%v", cause)
+			}
+			<-gone
+		})
+	}
+}
+
+// A reader that leaves stops the writer.
+func TestReaderLeaves(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		client := c.client()
+		ended := make(chan error, 1)
+		c.server("s", counts(ended, nil, new(atomic.Int64)))
+		settle()
+		read := 0
+		for range CallStream[int](t.Context(), client, "count", 1_000_000_000) {
+			if read++; read == 5000 {
+				break
+			}
+		}
+		start := time.Now()
+		cause := <-ended
+		took(t, start, 0, 100*time.Millisecond)
+		if !errors.Is(cause, bus.ErrGivenUp) && !errors.Is(cause, errReaderLeft) {
+			t.Errorf("%v", cause)
+		}
+	})
+}
+
+// A stream that goes to another instance, being idempotent, does so only before its first item.
+func TestStreamIsNotRepeatedOnceBegun(t *testing.T) {
+	for _, begun := range []bool{false, true} {
+		inBubble(t, func(t *testing.T) {
+			c := newCluster(t)
+			var runs atomic.Int64
+			client, _, _ := trio(t, c, func(b *bus.Bus, s *Server) {
+				HandleStream(s, "m", func(ctx context.Context, _ struct{}) iter.Seq2[string, error] {
+					return func(yield func(string, error) bool) {
+						if runs.Add(1) > 1 {
+							yield(b.Node().Name, nil)
+							return
+						}
+						if begun {
+							yield(b.Node().Name, nil)
+							<-time.After(100 * time.Millisecond)
+						}
+						c.hub.Kill(b.Node().ID.String())
+						<-ctx.Done()
+					}
+				}, Idempotent())
+			})
+			var failed error
+			items := 0
+			for _, err := range CallStream[string](t.Context(), client, "m", struct{}{}) {
+				if failed = err; err == nil {
+					items++
+				}
+			}
+			if begun && (CodeOf(failed) != CodeUnknown || runs.Load() != 1 || items != 1) {
+				t.Errorf("begun: %v after %d runs, %d items", failed, runs.Load(), items)
+			}
+			if !begun && (failed != nil || runs.Load() != 2 || items != 1) {
+				t.Errorf("not begun: %v after %d runs, %d items", failed, runs.Load(), items)
+			}
+		})
+	}
+}
+
+// A stream outlives what a call may take, and ends by the deadline of its context.
+func TestDeadlineOfAStream(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		client := c.client()
+		c.server("s", func(s *Server) {
+			HandleStream(s, "slow", func(ctx context.Context, _ struct{}) iter.Seq2[int, error] {
+				return func(yield func(int, error) bool) {
+					for i := 0; ctx.Err() == nil && yield(i, nil); i++ {
+						<-time.After(time.Second)
+					}
+				}
+			})
+		})
+		settle()
+		read := 0
+		var failed error
+		start := time.Now()
+		for _, err := range CallStream[int](within(t, 30*time.Second+500*time.Millisecond), client, "slow", struct{}{}) {
+			if failed = err; err == nil {
+				read++
+			}
+		}
+		took(t, start, 30*time.Second, 31*time.Second)
+		if read != 31 || CodeOf(failed) != CodeTimeout {
+			t.Errorf("%d items, %v", read, failed)
+		}
+	})
+}
