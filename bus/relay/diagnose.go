@@ -42,7 +42,7 @@ func Diagnose(ctx context.Context, url string, opts *Options) ([]Finding, error)
 		return nil, err
 	}
 	d := &diagnosis{dialer: newDialer(t, &o), prefix: o.Prefix}
-	if d.link, err = d.dialer.open(ctx, false); err != nil {
+	if d.link, err = d.dialer.open(ctx); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	defer d.link.close()

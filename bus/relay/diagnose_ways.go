@@ -21,7 +21,7 @@ type way struct {
 
 // ways tries, with the rights that the URL gives, everything that a node does.
 func (d *diagnosis) ways(ctx context.Context) error {
-	listening, err := d.dialer.open(ctx, false)
+	listening, err := d.dialer.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (w *way) publish(ctx context.Context) error {
 // transaction tries what proves that nobody is there, on a connection that nobody else needs afterwards.
 func (w *way) transaction(ctx context.Context) error {
 	const check = "transaction"
-	l, err := w.dialer.open(ctx, false)
+	l, err := w.dialer.open(ctx)
 	if err != nil {
 		return err
 	}

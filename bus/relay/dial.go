@@ -40,7 +40,7 @@ func newDialer(t target, opts *Options) *dialer {
 }
 
 // open dials the server, or the master that the sentinels name. ctx bounds the call.
-func (d *dialer) open(ctx context.Context, lane bool) (*link, error) {
+func (d *dialer) open(ctx context.Context) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	network, addr := d.options.Network, d.options.Addr
@@ -50,10 +50,10 @@ func (d *dialer) open(ctx context.Context, lane bool) (*link, error) {
 			return nil, err
 		}
 	}
-	return d.openAt(ctx, network, addr, lane)
+	return d.openAt(ctx, network, addr)
 }
 
-func (d *dialer) openAt(ctx context.Context, network, addr string, lane bool) (*link, error) {
+func (d *dialer) openAt(ctx context.Context, network, addr string) (*link, error) {
 	raw, err := d.dial(ctx, network, addr)
 	if err != nil {
 		return nil, err
@@ -67,13 +67,13 @@ func (d *dialer) openAt(ctx context.Context, network, addr string, lane bool) (*
 		}
 		conn = secured
 	}
-	l := newLink(&d.options, newWire(conn, raw), d.timeout, lane)
+	l := newLink(&d.options, newWire(conn, raw), d.timeout, true)
 	l.addr = addr
 	return l, nil
 }
 
-// newLink makes the client whose only connection is the wire. That of a lane learns its identity.
-func newLink(template *redis.Options, w *wire, timeout time.Duration, lane bool) *link {
+// newLink makes the client whose only connection is the wire, and which learns its identity where that is of use.
+func newLink(template *redis.Options, w *wire, timeout time.Duration, identify bool) *link {
 	opts := *template
 	opts.TLSConfig = nil // done already
 	opts.Protocol = 2    // RESP3 mixes messages and replies, and lost messages in more than one release of go-redis
@@ -93,7 +93,7 @@ func newLink(template *redis.Options, w *wire, timeout time.Duration, lane bool)
 		return w, nil
 	}
 	l := &link{wire: w}
-	if lane {
+	if identify {
 		opts.OnConnect = l.identify
 	}
 	l.client = redis.NewClient(&opts)

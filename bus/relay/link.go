@@ -17,7 +17,7 @@ type link struct {
 	wire   *wire
 
 	failure  atomic.Pointer[error] // why it was closed
-	identity identity              // of a lane's link, once it stands
+	identity identity              // once it was greeted
 
 	// go-redis only greets; then these are the connection.
 	in  *replyReader

@@ -41,6 +41,7 @@ type outbox struct {
 	busy      bool          // a pipeline is in flight
 	used      int64         // when the last one had come back
 	suspected error         // the connection is to be replaced
+	ghosts    []identity    // former connections that may still carry something
 	quiet     chan struct{} // closed when nothing is queued or in flight on the connection; nil while nobody waits
 	ended     bool
 

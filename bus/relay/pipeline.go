@@ -85,7 +85,7 @@ func (o *outbox) dialOnce(ctx context.Context, group *run.Group) (*link, error) 
 	o.setState(linkDialing)
 	result := make(chan dialed, 1)
 	if !group.Go(func() {
-		l, err := o.dialer.open(ctx, false)
+		l, err := o.dialer.open(ctx)
 		if err == nil {
 			if err = l.greet(ctx, o.dialer.timeout); err != nil {
 				l.close()
@@ -125,6 +125,7 @@ type flight struct {
 func (o *outbox) pump(l *link) error {
 	o.mu.Lock()
 	o.state, o.link, o.suspected = linkUp, l, nil
+	o.exorciseLocked()
 	o.mu.Unlock()
 	for {
 		err := o.next(l)
@@ -261,6 +262,7 @@ func (o *outbox) fall(l *link, err error) error {
 	o.mu.Lock()
 	f := o.flight
 	o.flight, o.busy, o.link = flight{}, false, nil
+	o.ghosts = haunted(o.ghosts, l.identity)
 	o.quietLocked()
 	if unsent {
 		if f.batch != nil {

@@ -85,7 +85,7 @@ func (d *dialer) askSentinel(ctx context.Context, sentinel string) (string, erro
 }
 
 func (d *dialer) confirmMaster(ctx context.Context, addr string) error {
-	l, err := d.openAt(ctx, "tcp", addr, false)
+	l, err := d.openAt(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}

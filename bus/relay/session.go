@@ -48,7 +48,7 @@ type session struct {
 
 // openSession dials and subscribes to the probe channel.
 func (l *lane) openSession(ctx context.Context) (*session, error) {
-	link, err := l.relay.dialer.open(ctx, true)
+	link, err := l.relay.dialer.open(ctx)
 	if err != nil {
 		return nil, err
 	}
