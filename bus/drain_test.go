@@ -135,7 +135,7 @@ func TestCloseAbandons(t *testing.T) {
 		}
 		start := time.Now()
 		all.Wait()
-		took(t, start, 0, tick)
+		took(t, start, 0, 2*tick)
 		if err := nodes[0].Ready(); !errors.Is(err, ErrBusClosed) {
 			t.Errorf("ready: %v", err)
 		}

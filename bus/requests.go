@@ -16,9 +16,9 @@ const (
 	resendMost  = time.Second
 	unsentMost  = 2 * time.Second // wait for Redis before anything was sent
 	unsentSpare = 50 * time.Millisecond
-	grace       = 30 * time.Millisecond // with a tick on top, the 40 ms in which nodes may still report
+	grace       = 30 * time.Millisecond // with ticks on top, the 40 ms in which nodes may still report
 	lateness    = 3 * time.Second       // no copy is under way for longer
-	tick        = 10 * time.Millisecond
+	tick        = 5 * time.Millisecond
 	recallTries = 2 // attempts that ask whether an ID is known, before it is sent all the same
 )
 
