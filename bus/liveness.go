@@ -36,7 +36,6 @@ func (l *liveness) looked(now time.Duration, ids []uuid.UUID, counts []int) (dea
 		}
 		if now-since >= deadAfter {
 			dead = append(dead, id)
-			continue
 		}
 		gone[id] = since
 	}
@@ -103,7 +102,7 @@ func (b *Bus) watched() (ids []uuid.UUID, calm bool) {
 // died spreads the news that a node is dead.
 func (b *Bus) died(id uuid.UUID) {
 	b.membersMu.Lock()
-	b.members.drop(id, "member died")
+	b.members.died(b.now(), id)
 	b.membership.Store(b.members.changes)
 	b.membersMu.Unlock()
 	b.requestsMu.Lock()

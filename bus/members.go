@@ -127,6 +127,19 @@ func (m *member) sameAs(a announcement) bool {
 	return m.version == a.version && m.flags&memberDraining == a.flags&memberDraining
 }
 
+// died takes the news that Redis holds no connection of a member. One that still announced itself lately is not dead: it is
+// subscribing its lanes again, and what was at it comes back.
+func (m *members) died(now time.Duration, id uuid.UUID) {
+	if known := m.table[id]; known != nil && now-known.seen > m.every()+m.every()/2 {
+		m.drop(id, "member died")
+	}
+}
+
+// every is how often members announce themselves.
+func (m *members) every() time.Duration {
+	return announceEvery * time.Duration(1+len(m.table)/announceSlow)
+}
+
 // drop forgets a member.
 func (m *members) drop(id uuid.UUID, why string) {
 	if known := m.table[id]; known != nil {
@@ -145,7 +158,7 @@ func (m *members) checkSettled(now time.Duration) {
 
 // advance lets time pass: the node is announced, and those that were not heard for long are silent.
 func (m *members) advance(now time.Duration) {
-	every := announceEvery * time.Duration(1+len(m.table)/announceSlow)
+	every := m.every()
 	if now-m.told >= every-announceEvery/2 { // this is called about once a second
 		m.announce(now)
 	}

@@ -175,3 +175,18 @@ func TestNewFails(t *testing.T) {
 		}
 	})
 }
+
+// A member that announces itself while Redis holds no connection of it is subscribing again, and not dead.
+func TestAMemberThatAnnouncesItselfIsNotDead(t *testing.T) {
+	m := newMembers(uuid.UUID{1}, "a", "p:", false)
+	id := uuid.UUID{2}
+	m.announced(time.Second, &control{node: id, name: []byte("b")})
+	m.died(2*time.Second, id)
+	if m.table[id] == nil {
+		t.Fatal("dropped a second after it was heard")
+	}
+	m.died(3*time.Second, id)
+	if m.table[id] != nil {
+		t.Fatal("still a member two seconds after it was last heard")
+	}
+}

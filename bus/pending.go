@@ -62,6 +62,7 @@ type try struct {
 	claims  int // copies answered
 	state   tryState
 	guarded bool // sent with a count of the beacons
+	members int  // whose beacons had to be there when it was sent
 	proof   bool // and every member's subscriptions stood
 }
 

@@ -178,7 +178,7 @@ func (m *requests) counted(now time.Duration, p *pending, r relay.Result) {
 	switch {
 	case r.Err == nil:
 		t.state, t.count = tryCounted, r.Count
-		t.proof = t.guarded && m.settled && r.Beacon >= m.members
+		t.proof = t.guarded && m.settled && r.Beacon >= max(t.members, m.members) // who left or came meanwhile stands in for nobody
 		if t.guarded && !t.proof {
 			m.suspects = now + suspectFor
 		}
@@ -224,9 +224,9 @@ func (m *requests) send(now time.Duration, p *pending, guard bool) {
 	wait := min(resendFirst<<min(len(p.tries), 8), resendMost)
 	p.recall = p.recall && len(p.tries) < recallTries
 	p.resend = now + wait
-	p.tries = append(p.tries, try{sent: now, guarded: guard})
+	p.tries = append(p.tries, try{sent: now, guarded: guard, members: m.members})
 	packet := p.packet(m.self, now, m.window.floor, nil)
-	packet.Guard, packet.Patience = guard, wait
+	packet.Guard, packet.Patience = guard, max(min(wait, p.deadline-now), time.Millisecond)
 	m.fx.packets = append(m.fx.packets, packet)
 	m.schedule(p)
 }

@@ -66,3 +66,25 @@ func TestAnUnansweredCopyIsUnknown(t *testing.T) {
 		t.Fatalf("over %v, %v after %v", p.over, p.outcome, took)
 	}
 }
+
+// The beacons have to be those of every member that was one when they were counted, and of every one that is now: who left meanwhile
+// may have stood in for another whose lane was down.
+func TestProofHoldsForBothMoments(t *testing.T) {
+	for _, c := range []struct{ before, after, beacons int }{{3, 2, 2}, {2, 3, 2}} {
+		d := newDesk(t)
+		d.membership(d.clock, c.before, true)
+		p := d.begin(0, Any())
+		d.membership(d.clock, c.after, true)
+		d.guarded(p, 0, c.beacons)
+		if p.over {
+			t.Errorf("%+v: %v", c, p.outcome)
+		}
+		for p.latest().state != tryOpen {
+			d.pass(tick)
+		}
+		d.guarded(p, 0, max(c.before, c.after))
+		if !p.over || p.outcome != OutcomeNoReceiver {
+			t.Errorf("%+v: over %v, %v", c, p.over, p.outcome)
+		}
+	}
+}
