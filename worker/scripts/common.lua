@@ -1,0 +1,80 @@
+-- Stands before every script. KEYS[1] begins every key of one queue; {…} in it keeps them in one slot of a cluster.
+local ackdel = false -- whether the server has XACKDEL (8.2)
+local base, group = KEYS[1], 'workers'
+local AGAIN, NORMAL, LINES, MARK = 1, 3, 4, 5
+local streams = { base .. 'wait:again', base .. 'wait:high', base .. 'wait:normal', base .. 'wait:low', base .. 'wait:mark' }
+local delayed, dead, meta = base .. 'delayed', base .. 'dead', base .. 'meta'
+local workers, running = base .. 'workers', base .. 'running'
+local historyMax, deadMax, leasesMax = 32768, 100000, 3
+
+local function jobKey(id) return base .. 'job:' .. id end
+local function uniqueKey(name) return base .. 'unique:' .. name end
+
+-- The server's time in milliseconds: no other clock decides anything.
+local function clock()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function whole(n) return string.format('%.0f', n) end
+
+-- Arguments are read one after another.
+local at = 0
+local function arg()
+  at = at + 1
+  return ARGV[at]
+end
+local function number() return tonumber(arg()) end
+
+-- A job begins to wait: its ID joins the line of its priority.
+local function enter(s, id) redis.call('XADD', streams[s], '*', 'j', id) end
+
+-- An entry leaves the line, and its worker's list of what it took.
+local function leave(s, entry)
+  redis.call('XACK', streams[s], group, entry)
+  redis.call('XDEL', streams[s], entry)
+end
+
+-- An attempt that did not succeed: when it began, when it ended, and (in suffix) by whom and why.
+local function note(key, began, ended, suffix)
+  local history = (redis.call('HGET', key, 'h') or '') .. (began or '0') .. ' ' .. whole(ended) .. ' ' .. suffix
+  local forgotten = 0
+  while #history > historyMax do
+    local first = string.find(history, '\n', 1, true)
+    if not first or first == #history then break end
+    history = string.sub(history, first + 1)
+    forgotten = forgotten + 1
+  end
+  redis.call('HSET', key, 'h', history)
+  if forgotten > 0 then redis.call('HINCRBY', key, 'f', forgotten) end
+end
+
+-- A unique key that lasts until the job has finished is given up with it.
+local function release(name, id)
+  if name and redis.call('GET', uniqueKey(name)) == id then redis.call('DEL', uniqueKey(name)) end
+end
+
+-- Creates the group of a line, also again after a flush.
+local function group_of(s) redis.pcall('XGROUP', 'CREATE', streams[s], group, '0', 'MKSTREAM') end
+
+local function no_group(reply) return type(reply) == 'table' and reply.err and string.find(reply.err, 'NOGROUP', 1, true) end
+
+-- How the group of a line stands: pending entries and the last one delivered.
+local function group_state(s)
+  local groups = redis.pcall('XINFO', 'GROUPS', streams[s])
+  local pending, last = 0, '0-0'
+  if groups.err then return pending, last end
+  for _, g in ipairs(groups) do
+    for i = 1, #g, 2 do
+      if g[i] == 'pending' then pending = g[i + 1] end
+      if g[i] == 'last-delivered-id' then last = g[i + 1] end
+    end
+  end
+  return pending, last
+end
+
+-- The oldest entry of a line that no worker has taken.
+local function oldest(s)
+  local _, last = group_state(s)
+  return redis.call('XRANGE', streams[s], '(' .. last, '+', 'COUNT', 1)[1]
+end

@@ -1,0 +1,99 @@
+#!lua
+-- Takes jobs in. Arguments: how many, then for each its ID, its spec, who awaits it, and its options as JSON, or nothing.
+-- Answers what became of each (1 taken in, 0 known already, 2 no room, 3 unique key taken), the IDs that hold the unique keys,
+-- and IDs and askers of jobs that were dropped for room.
+local now = clock()
+local limit = redis.call('HMGET', meta, 'length', 'drop')
+local room
+if limit[1] then
+  room = tonumber(limit[1]) - redis.call('ZCARD', delayed)
+  for s = 1, LINES do room = room - redis.call('XLEN', streams[s]) end
+end
+local verdicts, holders, dropped, mark = {}, {}, {}, false
+
+-- Drops the job that has waited longest, of the lowest priority that has any.
+local function drop()
+  for s = LINES, 1, -1 do
+    local entry = oldest(s)
+    if entry then
+      local id = entry[2][2]
+      redis.call('XDEL', streams[s], entry[1])
+      local h = redis.call('HMGET', jobKey(id), 'd', 'u', 'k')
+      if h[1] then
+        release(h[2], id)
+        redis.call('DEL', jobKey(id))
+        redis.call('HINCRBY', meta, 'dropped', 1)
+        dropped[#dropped + 1] = id
+        dropped[#dropped + 1] = h[3] or ''
+      end
+      return true
+    end
+  end
+  return false
+end
+
+local function claim(name, window, id)
+  local key = uniqueKey(name)
+  local taken = window > 0 and redis.call('SET', key, id, 'NX', 'PX', window) or redis.call('SET', key, id, 'NX')
+  if taken then return nil end
+  local holder = redis.call('GET', key)
+  if window == 0 and redis.call('EXISTS', jobKey(holder)) == 0 then
+    redis.call('SET', key, id)
+    return nil
+  end
+  return holder
+end
+
+local function take_in(id, spec, asker, opt)
+  local key = jobKey(id)
+  if redis.call('HSETNX', key, 'd', spec) == 0 then
+    if asker ~= '' and not redis.call('HGET', key, 's') then
+      local askers = redis.call('HGET', key, 'k')
+      if not askers then
+        redis.call('HSET', key, 'k', asker)
+      elseif not string.find(askers, asker, 1, true) then
+        redis.call('HSET', key, 'k', askers .. ' ' .. asker)
+      end
+    end
+    return 0
+  end
+  if room and room <= 0 and not (limit[2] == '1' and drop()) then
+    redis.call('DEL', key)
+    return 2
+  end
+  if opt and opt.u then
+    local holder = claim(opt.u, opt.w, id)
+    if holder then
+      redis.call('DEL', key)
+      holders[#holders + 1] = holder
+      return 3
+    end
+    if opt.w == 0 then redis.call('HSET', key, 'u', opt.u) end
+  end
+  if asker ~= '' then redis.call('HSET', key, 'k', asker) end
+  if room then room = room - 1 end
+  if not opt then
+    enter(NORMAL, id)
+    return 1
+  end
+  if opt.p ~= NORMAL then redis.call('HSET', key, 'p', opt.p) end
+  local due = opt.at
+  if opt.d > 0 then due = now + opt.d end
+  if opt.x > 0 then redis.call('HSET', key, 'x', whole(math.max(now, due) + opt.x)) end
+  if due <= now then
+    enter(opt.p, id)
+    return 1
+  end
+  local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+  if not first[1] or due < tonumber(first[2]) then mark = true end
+  redis.call('ZADD', delayed, whole(due), id)
+  return 1
+end
+
+for i = 1, number() do
+  local id, spec, asker, options = arg(), arg(), arg(), arg()
+  verdicts[i] = take_in(id, spec, asker, options ~= '' and cjson.decode(options) or nil)
+end
+-- An entry without a job wakes one worker, which then learns when the next delayed job is due.
+if mark then redis.call('XADD', streams[MARK], 'MAXLEN', 1, '*', 'j', '') end
+return { verdicts, holders, dropped }

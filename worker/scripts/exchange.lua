@@ -1,0 +1,213 @@
+#!lua flags=allow-oom
+-- What a worker has finished goes in, jobs to start come out, in one round trip. Arguments: the worker, how many it settles and
+-- those, how many entries it holds (delivered to it, not started) and those, how many jobs it wants, how many of them it starts
+-- at once (the others are fetched ahead), and the lines to look at, each with how many to take from it first.
+-- Answers {time, wait in ms before more may be started or 0, held entries dealt with, whether a delayed job may be due earlier,
+-- what became of each settling, jobs: line, entry, ID, spec, token, attempt, askers, flags}.
+local worker, now = arg(), clock()
+local stamp, time = whole(now), redis.call('TIME')
+local instant = time[1] * 1000000 + time[2] -- in µs: two starts of jobs under one ID have never the same
+local limited = redis.call('EXISTS', running) == 1
+local poke, counts, verdicts = 0, {}, {}
+local left, finished = { {}, {}, {}, {}, {} }, {} -- entries of each line, and keys of jobs, that go at the end of all settling
+
+local function count(what) counts[what] = (counts[what] or 0) + 1 end
+
+-- Calls a command on many things at once: each call from a script costs as much as the work itself.
+local function all(things, command, ...)
+  local most = 1000
+  for first = 1, #things, most do
+    local n = select('#', ...)
+    local call = { command, ... }
+    for i = first, math.min(first + most - 1, #things) do
+      n = n + 1
+      call[n + 1] = things[i]
+    end
+    redis.call(unpack(call))
+  end
+end
+
+local function bury(key, id, code, notice)
+  redis.call('HSET', key, 's', 'dead', 'code', code, 'r', notice)
+  redis.call('ZADD', dead, whole(now), id)
+  if redis.call('ZCARD', dead) > deadMax then
+    local first = redis.call('ZPOPMIN', dead)
+    redis.call('DEL', jobKey(first[1]))
+    count('dead_dropped')
+  end
+end
+
+local settle = {
+  d = function(key, id, h, token, keep, result) -- done
+    keep = tonumber(keep)
+    if h[3] then keep = math.max(keep, 10000) end
+    if keep == 0 then
+      finished[#finished + 1] = key
+    else
+      redis.call('DEL', key)
+      redis.call('HSET', key, 'd', '', 't', token, 's', 'done', 'r', result)
+      redis.call('PEXPIRE', key, keep)
+    end
+    if h[4] then release(h[4], id) end
+    count('done')
+  end,
+  r = function(key, id, h, _, delay, counted, suffix) -- again, at once or later
+    if suffix ~= '' then note(key, h[5], now, suffix) end
+    if counted == 'lost' then counted = redis.call('HINCRBY', key, 'l', 1) <= leasesMax and '0' or '1' end
+    if counted == '0' then redis.call('HINCRBY', key, 'a', -1) else count('retried') end
+    redis.call('HDEL', key, 'w', 'g', 'b')
+    delay = tonumber(delay)
+    if delay == 0 then
+      enter(AGAIN, id)
+    else
+      redis.call('ZADD', delayed, whole(now + delay), id)
+      poke = 1
+    end
+  end,
+  x = function(key, id, h, _, code, notice, suffix) -- dead
+    if suffix == '' then redis.call('HINCRBY', key, 'a', -1) else note(key, h[5], now, suffix) end -- none: it never ran
+    redis.call('HDEL', key, 'w', 'g', 'b')
+    bury(key, id, code, notice)
+    release(h[4], id)
+    count('died')
+  end,
+}
+
+local function go(s, entry) left[s][#left[s] + 1] = entry end
+
+-- Whether an entry is still this worker's: it may have been taken over, or settled, while its delivery was on the way.
+local function mine(s, entry)
+  local pending = redis.pcall('XPENDING', streams[s], group, entry, entry, 1, worker)
+  return not pending.err and pending[1] ~= nil
+end
+
+-- 1 or the askers: accepted; 0: another worker has the job; 2: there is no such job; 3: was accepted before.
+local function settled(kind, s, entry, id, token, a, b, c)
+  if kind == 'g' then -- given back, never started
+    if not mine(s, entry) then return 0 end
+    leave(s, entry)
+    if id ~= '' then enter(AGAIN, id) end
+    return 1
+  end
+  local key = jobKey(id)
+  local h = redis.call('HMGET', key, 't', 'w', 'k', 'u', 'g')
+  if not h[1] then
+    go(s, entry)
+    if limited then redis.call('SREM', running, id) end
+    return 2
+  end
+  if h[1] ~= token then return 0 end
+  if h[2] ~= worker then return 3 end
+  if kind == 'b' then
+    redis.call('HDEL', key, 'b')
+    return 1
+  end
+  go(s, entry)
+  if limited then redis.call('SREM', running, id) end
+  settle[kind](key, id, h, token, a, b, c)
+  return h[3] or 1
+end
+
+for i = 1, number() do
+  local kind, n = ARGV[at + 1], 5
+  if kind == 'd' then n = 7 elseif kind == 'r' or kind == 'x' then n = 8 end
+  verdicts[i] = settled(kind, tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8])
+  at = at + n
+end
+for s = 1, #streams do
+  local n = #left[s]
+  if n > 0 and not (ackdel and n <= 1000 and not redis.pcall('XACKDEL', streams[s], group, 'IDS', n, unpack(left[s])).err) then
+    all(left[s], 'XACK', streams[s], group)
+    all(left[s], 'XDEL', streams[s])
+  end
+end
+if #finished > 0 then all(finished, 'DEL') end
+for what, n in pairs(counts) do redis.call('HINCRBY', meta, what, n) end
+
+local holds = number()
+local held = {}
+for i = 1, holds do held[i] = { number(), arg(), arg() } end
+local want, starts = number(), number()
+if want == 0 and holds == 0 then return { now, 0, 0, poke, verdicts, {} } end
+
+-- What pause, rate and concurrency allow.
+local rule = redis.call('HMGET', meta, 'paused', 'rate', 'per', 'burst', 'next', 'running')
+if rule[1] then return { now, 250, 0, poke, verdicts, {} } end
+local allowed, wait, step = want + holds, 0, nil
+local from = now
+if rule[6] then
+  limited = true
+  local free = tonumber(rule[6]) - redis.call('SCARD', running)
+  if free <= 0 then return { now, 50, 0, poke, verdicts, {} } end
+  if free < allowed then allowed, wait = free, 50 end
+end
+if rule[2] then -- the bucket is empty when `next` is burst steps ahead
+  step = tonumber(rule[3]) / tonumber(rule[2])
+  from = math.max(tonumber(rule[5] or '0'), now)
+  local full = now + tonumber(rule[4]) * step
+  local free = math.floor((full - from) / step + 1e-6)
+  if free <= 0 then return { now, math.max(1, math.ceil(from + step - full)), 0, poke, verdicts, {} } end
+  if free < allowed then
+    allowed = free
+    wait = math.max(wait, math.max(1, math.ceil(from + (free + 1) * step - full)))
+  end
+end
+
+local jobs, started = {}, 0
+
+local function start(s, entry, id, was_held)
+  local key = jobKey(id)
+  local h = redis.call('HMGET', key, 'd', 't', 'a', 'k', 'x', 'c', 'w', 's')
+  local unheard = was_held and h[7] == worker -- it was started, and the worker never learned of it
+  if not h[1] or h[8] or (h[7] and not unheard) then -- deleted or over, or a mark
+    if id == '' then poke = 1 end
+    leave(s, entry)
+    return
+  end
+  -- The time makes it differ from those of an earlier job under the same ID.
+  local token, attempt = math.max((h[2] or 0) + 1, instant), (h[3] or 0) + 1
+  if unheard then attempt = attempt - 1 end
+  local flags = 0
+  if h[5] and now > tonumber(h[5]) then flags = 1 end
+  redis.call('HSET', key, 't', whole(token), 'a', attempt, 'w', worker, 'g', stamp)
+  if started >= starts and not h[6] then redis.call('HSET', key, 'b', 0) end -- ahead: counts only once it has begun
+  if limited then redis.call('SADD', running, id) end
+  started = started + 1
+  local n = #jobs
+  jobs[n + 1], jobs[n + 2], jobs[n + 3], jobs[n + 4] = s, entry, id, h[1]
+  jobs[n + 5], jobs[n + 6], jobs[n + 7], jobs[n + 8] = token, attempt, h[4] or '', flags
+end
+
+local function read(s, n)
+  local reply = redis.pcall('XREADGROUP', 'GROUP', group, worker, 'COUNT', n, 'STREAMS', streams[s], '>')
+  if no_group(reply) then
+    group_of(s)
+    reply = redis.call('XREADGROUP', 'GROUP', group, worker, 'COUNT', n, 'STREAMS', streams[s], '>')
+  end
+  if not reply then return false end
+  if reply.err then return error(reply.err) end
+  local entries = reply[1][2]
+  for _, entry in ipairs(entries) do start(s, entry[1], entry[2][2], false) end
+  return #entries >= n
+end
+
+local dealt = 0
+for _, e in ipairs(held) do
+  if started >= allowed then break end
+  if mine(e[1], e[2]) then start(e[1], e[2], e[3], true) end
+  dealt = dealt + 1
+end
+local room = math.min(want, allowed - started)
+local target = started + room
+local lines, rest = {}, {}
+for i = 1, number() do lines[i] = { number(), number() } end
+for _, line in ipairs(lines) do
+  local n = math.min(line[2], target - started)
+  if n > 0 and read(line[1], n) then rest[#rest + 1] = line[1] end
+end
+for _, s in ipairs(rest) do -- lines that may have more, where others had less than their share
+  if started < target then read(s, target - started) end
+end
+if step then redis.call('HSET', meta, 'next', string.format('%.3f', from + started * step)) end
+if started < allowed then wait = 0 end -- not the limit, but the queue ended it
+return { now, wait, dealt, poke, verdicts, jobs }
