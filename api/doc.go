@@ -5,5 +5,6 @@
 // was sent then. What it does not: an answer that is lost on its way back says nothing about the request. A publisher
 // that may post again chooses an id or an Idempotency-Key, and joins its own first request.
 //
-// A publisher that hangs up ends its request at once; what was already delivered stays delivered.
+// A publisher that hangs up ends its request at once; what was already delivered stays delivered. Who awaits a job and hangs up, or does
+// not wait long enough, changes nothing for the job: it goes on.
 package api

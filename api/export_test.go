@@ -26,3 +26,10 @@ func ReadMessage(body []byte) (bus.Address, bus.Body, error) {
 	err := readObject(body, m.fields(DefaultMaxData))
 	return m.To, m.Data, err
 }
+
+// ReadJob reads the body of an enqueueing.
+func ReadJob(body []byte) (bus.Body, error) {
+	var j Job
+	err := readObject(body, j.fields(DefaultMaxData))
+	return j.Data, err
+}

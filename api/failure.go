@@ -13,10 +13,14 @@ import (
 
 	"github.com/ackbus/ackbus/bus"
 	"github.com/ackbus/ackbus/internal/plain"
+	"github.com/ackbus/ackbus/worker"
 )
 
 // writeTimeout bounds the writing of one answer.
 const writeTimeout = 30 * time.Second
+
+// codeUnavailable says that Redis can't be reached, or that the node is going away.
+const codeUnavailable = "unavailable"
 
 // A failure is an answer in which nothing was sent: its status, and its code and message for the body.
 type failure struct {
@@ -45,14 +49,23 @@ var failures = []struct {
 	field  string // that the error is about, or empty
 	text   string // in place of the error's own; empty: that one
 }{
+	{worker.ErrName, http.StatusBadRequest, "bad_request", "", ""},
+	{worker.ErrOption, http.StatusBadRequest, "bad_request", "", ""},
+	{worker.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", "data", ""},
+	{worker.ErrNoJob, http.StatusNotFound, "not_found", "", ""},
+	{worker.ErrQueueFull, http.StatusServiceUnavailable, "overloaded", "", ""},
+	{worker.ErrMemory, http.StatusServiceUnavailable, "overloaded", "", ""},
+	{worker.ErrUnavailable, http.StatusServiceUnavailable, codeUnavailable, "", ""},
+	{worker.ErrClosed, http.StatusServiceUnavailable, codeUnavailable, "", "the node is closing; try another one"},
+	{worker.ErrUnknown, http.StatusGatewayTimeout, "unknown", "", "it may have been done, and may not: Redis fell silent"},
 	{bus.ErrIDConflict, http.StatusUnprocessableEntity, "id_conflict", "id",
 		"was used for other content; want another one (an Idempotency-Key stands for an id)"},
 	{bus.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", "data", ""},
 	{bus.ErrOverloaded, http.StatusServiceUnavailable, "overloaded", "to", "too much is on its way to this address; try again later"},
-	{bus.ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "", ""},
-	{bus.ErrBusClosed, http.StatusServiceUnavailable, "unavailable", "", "the node is closing; try another one"},
-	{context.DeadlineExceeded, http.StatusServiceUnavailable, "unavailable", "", "Redis did not take it in time; nothing was sent"},
-	{context.Canceled, http.StatusServiceUnavailable, "unavailable", "", "the caller hung up"}, // nobody reads it
+	{bus.ErrUnavailable, http.StatusServiceUnavailable, codeUnavailable, "", ""},
+	{bus.ErrBusClosed, http.StatusServiceUnavailable, codeUnavailable, "", "the node is closing; try another one"},
+	{context.DeadlineExceeded, http.StatusServiceUnavailable, codeUnavailable, "", "Redis did not take it in time; nothing was sent"},
+	{context.Canceled, http.StatusServiceUnavailable, codeUnavailable, "", "the caller hung up"}, // nobody reads it
 	{bus.ErrUnknown, http.StatusGatewayTimeout, "unknown", "", "it may have been sent, and may not: Redis fell silent"},
 	{bus.ErrAddress, http.StatusBadRequest, "bad_request", "to", ""},
 	{bus.ErrBody, http.StatusBadRequest, "bad_request", "data", ""},
@@ -81,19 +94,25 @@ func failureOf(err error) *failure {
 
 func writeFailure(w http.ResponseWriter, r *http.Request, f *failure) {
 	drain(w, r)
-	switch f.status {
-	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", `Bearer realm="ackbus"`)
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", "1")
-	case http.StatusRequestEntityTooLarge:
+	if f.status == http.StatusRequestEntityTooLarge {
 		w.Header().Set("Connection", "close") // the rest of the body is not worth reading
 	}
+	statusHeaders(w, f.status)
 	var body struct {
 		Error bus.Rejection `json:"error"`
 	}
 	body.Error = bus.Rejection{Code: f.code, Message: f.message}
 	_ = writeJSON(w, r, f.status, body) // two strings always encode
+}
+
+// statusHeaders sets what goes along with some statuses.
+func statusHeaders(w http.ResponseWriter, status int) {
+	switch status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="ackbus"`)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "1")
+	}
 }
 
 // writeJSON answers with a value. What can't be encoded is an error, and nothing was written then.

@@ -27,7 +27,7 @@ func alive(w http.ResponseWriter, r *http.Request) error {
 func readiness(ready func() error) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := ready(); err != nil {
-			return &failure{http.StatusServiceUnavailable, "unavailable", plain.Text(err)}
+			return &failure{http.StatusServiceUnavailable, codeUnavailable, plain.Text(err)}
 		}
 		return writeJSON(w, r, http.StatusOK, status{"ready"})
 	}

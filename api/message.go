@@ -39,6 +39,15 @@ func (m *Message) Options() []bus.SendOption {
 	return opts
 }
 
+// ParseTo takes an address that may be sent to. The addresses of methods are not: package rpc calls them.
+func ParseTo(s string) (bus.Address, error) {
+	to, err := bus.ParseAddress(s)
+	if err == nil && to.Kind() == "method" {
+		return bus.Address{}, errors.New("a method is called, not sent to: see POST /v1/call/{method} and ackbus call")
+	}
+	return to, err
+}
+
 // ParseEvent takes the name of an event: 1 to 255 bytes of UTF-8 without control characters. Its error says so.
 func ParseEvent(s string) (string, error) {
 	if s == "" || len(s) > maxEvent || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
@@ -73,7 +82,7 @@ func ParseData(raw []byte) (bus.Body, error) {
 // fields are the members of a message, with those that the operation adds.
 func (m *Message) fields(maxData int, more ...field) []field {
 	return append([]field{
-		{"to", parsed(&m.To, bus.ParseAddress)},
+		{"to", parsed(&m.To, ParseTo)},
 		{"event", parsed(&m.Event, ParseEvent)},
 		{"data", func(raw json.RawMessage) (err error) {
 			m.Data, err = boundedData(raw, maxData)

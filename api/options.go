@@ -9,6 +9,9 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ackbus/ackbus/rpc"
+	"github.com/ackbus/ackbus/worker"
 )
 
 // Defaults of Options.
@@ -24,6 +27,10 @@ type Options struct {
 	// AllowedOrigins are the origins whose pages may call the API (https://app.example, https://*.example.com, or * for
 	// all). Default: none but the API's own.
 	AllowedOrigins []string
+	// Jobs are the queues that are offered below /v1/queues. Default: none, and nothing is there. They outlive the API.
+	Jobs *worker.Jobs
+	// Calls calls the methods that are offered below /v1/call. Default: none, and nothing is there. It outlives the API.
+	Calls *rpc.Client
 	// WebSocket is mounted at /ws. Default: nothing is.
 	WebSocket http.Handler
 	// Metrics is shown at /metrics. Default: nothing is.

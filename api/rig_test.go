@@ -22,7 +22,9 @@ import (
 	"github.com/ackbus/ackbus/bus/relay"
 	"github.com/ackbus/ackbus/gateway"
 	"github.com/ackbus/ackbus/internal/leak"
+	"github.com/ackbus/ackbus/internal/redistest"
 	"github.com/ackbus/ackbus/internal/run"
+	"github.com/ackbus/ackbus/rpc"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }
@@ -30,8 +32,10 @@ func TestMain(m *testing.M) { leak.Main(m) }
 // A rig is the API of node "here", with a second node "there" that holds the handlers, over real HTTP.
 type rig struct {
 	t      *testing.T
+	hub    *relay.Hub
 	there  *bus.Bus
 	here   *bus.Bus
+	calls  *rpc.Client
 	api    *api.API
 	server *httptest.Server
 	client *http.Client
@@ -42,7 +46,7 @@ type rig struct {
 func newRig(t *testing.T, opts *api.Options) *rig {
 	t.Helper()
 	hub := relay.NewHub(nil)
-	r := &rig{t: t, here: newBus(t, hub, "here"), there: newBus(t, hub, "there"), doc: readContract(t)}
+	r := &rig{t: t, hub: hub, here: newBus(t, hub, "here"), there: newBus(t, hub, "there"), doc: readContract(t)}
 	g, err := gateway.New(r.here, &gateway.Options{Logger: quiet()})
 	if err != nil {
 		t.Fatal(err)
@@ -51,6 +55,9 @@ func newRig(t *testing.T, opts *api.Options) *rig {
 	if opts == nil {
 		opts = &api.Options{}
 	}
+	opts.Jobs = openJobs(t, r.here)
+	r.calls = newCalls(t, r.here)
+	opts.Calls = r.calls
 	opts.WebSocket, opts.Metrics, opts.Logger = g, prometheus.NewRegistry(), quiet()
 	a, err := api.New(r.here, opts)
 	if err != nil {
@@ -85,7 +92,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func newBus(t *testing.T, hub *relay.Hub, name string) *bus.Bus {
 	t.Helper()
-	b, err := bus.New(t.Context(), hub.Relay(), &bus.Options{Name: name, Logger: quiet()})
+	b, err := bus.New(t.Context(), hub.Relay(), &bus.Options{Name: name, Prefix: redistest.Prefix(t), Logger: quiet()})
 	if err != nil {
 		t.Fatal(err)
 	}

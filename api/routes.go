@@ -28,6 +28,14 @@ func (a *API) routes() []route {
 		{method: http.MethodGet, path: "/v1/sockets", serve: a.sockets},
 		{method: http.MethodGet, path: "/openapi.yaml", open: true, serve: document},
 	}
+	if a.opts.Jobs != nil {
+		all = append(all, a.queueRoutes()...)
+	}
+	if a.opts.Calls != nil {
+		all = append(all,
+			route{method: http.MethodPost, path: "/v1/call/{method}", serve: a.call},
+			route{method: http.MethodGet, path: "/v1/methods", serve: a.methods})
+	}
 	all = append(all, healthRoutes(a.opts.Ready)...)
 	if a.opts.Metrics != nil {
 		all = append(all, metricsRoute(a.opts.Metrics))

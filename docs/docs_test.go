@@ -117,16 +117,20 @@ func TestNamedTests(t *testing.T) {
 
 var goBlock = regexp.MustCompile("(?s)\n```go\n(.*?\n)```")
 
-// The Go code of the README stands in the quickstart, which is compiled and run.
+// The Go code of the README stands in the quickstarts, which are compiled and run.
 func TestGoOfReadme(t *testing.T) {
-	program := strings.ReplaceAll(read(t, "quickstart/main.go"), "\n\t", "\n")
+	var programs strings.Builder
+	for _, path := range []string{"quickstart/main.go", "quickstart/methods/main.go", "quickstart/jobs/main.go"} {
+		programs.WriteString(read(t, path))
+	}
+	program := strings.ReplaceAll(programs.String(), "\n\t", "\n")
 	blocks := goBlock.FindAllStringSubmatch(read(t, "../README.md"), -1)
 	if len(blocks) == 0 {
 		t.Error("the README shows no Go")
 	}
 	for _, b := range blocks {
 		if !strings.Contains(program, b[1]) {
-			t.Errorf("not in quickstart/main.go:\n%s", b[1])
+			t.Errorf("in none of the quickstarts:\n%s", b[1])
 		}
 	}
 }
@@ -165,7 +169,7 @@ func TestMetrics(t *testing.T) {
 		return all
 	}
 	var inCode []string
-	for _, dir := range []string{"bus", "bus/relay", "gateway", "api", "cmd/ackbus"} {
+	for _, dir := range []string{"bus", "bus/relay", "gateway", "rpc", "worker", "api", "cmd/ackbus"} {
 		files, err := filepath.Glob(filepath.Join("..", dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)

@@ -20,6 +20,9 @@ type operations struct {
 	bytes   int
 	ordered []frame // joins, leaves and plain sends: one after another
 	running bool    // a goroutine works through ordered
+
+	present context.Context // ends when the client has gone; nil: it has not called yet
+	gone    context.CancelCauseFunc
 }
 
 // inOrder performs the frame after those before it.
@@ -96,7 +99,11 @@ func (s *session) performOrdered() {
 }
 
 func (s *session) perform(f *frame) {
-	ctx, cancel := context.WithTimeout(s.gw.group.Context(), f.wait())
+	life := s.gw.group.Context()
+	if f.Type == "call" { // a client that has gone can't read the result; what it sent is to arrive all the same
+		life = s.present()
+	}
+	ctx, cancel := context.WithTimeout(life, f.wait())
 	defer cancel()
 	var answer []byte
 	var err error
@@ -157,6 +164,9 @@ func (s *session) leave(f *frame) []byte {
 }
 
 func (s *session) send(ctx context.Context, f *frame) ([]byte, error) {
+	if f.address.Kind() == "method" {
+		return nil, bus.Reject(codeForbidden, "to: a method is called, not sent to: see the call frame")
+	}
 	if f.address.Kind() == "topic" && strings.HasPrefix(f.address.Name(), reservedTopics) {
 		return nil, bus.Reject(codeForbidden, "topics that begin with "+reservedTopics+" are reserved")
 	}
@@ -172,20 +182,6 @@ func (s *session) send(ctx context.Context, f *frame) ([]byte, error) {
 		return nil, err
 	}
 	return sealReceipt(s.format, f.Ref, receipt)
-}
-
-func (s *session) call(ctx context.Context, f *frame) ([]byte, error) {
-	if s.gw.opts.Call == nil {
-		return nil, bus.Reject(codeUnknownMethod, "no method is served through this gateway")
-	}
-	if err := s.permitted(ctx, ActionCall, f.Method, ""); err != nil {
-		return nil, err
-	}
-	body, err := s.gw.opts.Call(ctx, s.who, f.Method, f.Body)
-	if err != nil {
-		return nil, err
-	}
-	return sealReply(s.format, f.Ref, body, nil), nil
 }
 
 // permitted is allowed, with an error that is ready for the client.

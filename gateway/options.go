@@ -23,8 +23,9 @@ type Options struct {
 	// Authorize is asked before a client joins a group, sends or calls. Nil: everything is allowed where authentication is
 	// off, nothing where it is on. An error refuses (forbidden), its text is treated as that of Authenticate.
 	Authorize func(ctx context.Context, a Action) error
-	// Call answers the call frames of clients. A *bus.Rejection chooses the code that the client reads; an error that wraps
-	// context.DeadlineExceeded is timeout, any other internal. Nil: every call is unknown_method.
+	// Call answers the call frames of clients. ctx ends with the time that the client gives, and when the client has gone. A
+	// *CallError or a *bus.Rejection chooses the code that the client reads; an error that wraps context.DeadlineExceeded
+	// is timeout, any other internal. Nil: every call is unknown_method.
 	Call func(ctx context.Context, who Identity, method string, body bus.Body) (bus.Body, error)
 
 	// AllowedOrigins lists the origins whose pages may open a WebSocket, as in "https://app.example.com"; "*" allows all.

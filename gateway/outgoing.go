@@ -131,6 +131,10 @@ func sealReply(format bus.Format, ref []byte, body bus.Body, failure *bus.Reject
 			value, _ = bodyAs(bus.Body{}, format) // none always translates
 		}
 	}
+	return sealReplyObject(format, ref, name, value)
+}
+
+func sealReplyObject(format bus.Format, ref []byte, name string, value []byte) []byte {
 	o := newObject(format, "reply", 32+len(value)+len(ref))
 	o.raw("ref", ref)
 	o.raw(name, value)

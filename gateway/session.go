@@ -181,7 +181,11 @@ func (s *session) finish(err error) {
 	left := s.queue.cut(func(item) bool { return true })
 	awaiting := s.awaiting
 	s.awaiting = nil
+	gone := s.ops.gone
 	s.mu.Unlock()
+	if gone != nil {
+		gone(errGone)
+	}
 	if code == 0 {
 		code = s.carrier.codeOf(err)
 	}

@@ -22,7 +22,12 @@ func dataArgument(args []string, in io.Reader) (bus.Body, error) {
 	if len(args) < 3 {
 		return bus.Body{}, nil
 	}
-	raw, err := argumentBytes(args[2], in)
+	return readData(args[2], in)
+}
+
+// readData reads one argument that is data.
+func readData(arg string, in io.Reader) (bus.Body, error) {
+	raw, err := argumentBytes(arg, in)
 	if err != nil {
 		return bus.Body{}, usageError("data: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ackbus/ackbus/bus"
 	"github.com/ackbus/ackbus/internal/plain"
+	"github.com/ackbus/ackbus/worker"
 )
 
 // Exit codes.
@@ -65,9 +66,11 @@ func running(f func(cmd *cobra.Command, args []string) error) func(*cobra.Comman
 // codeOfBus tells an unreachable Redis, and input that the bus refuses, from other failures.
 func codeOfBus(err error) int {
 	switch {
-	case errors.Is(err, bus.ErrUnavailable):
+	case errors.Is(err, bus.ErrUnavailable), errors.Is(err, worker.ErrUnavailable):
 		return exitUnreachable
 	case errors.Is(err, bus.ErrAddress), errors.Is(err, bus.ErrBody), errors.Is(err, bus.ErrTooLarge):
+		return exitUsage
+	case errors.Is(err, worker.ErrName), errors.Is(err, worker.ErrOption), errors.Is(err, worker.ErrTooLarge):
 		return exitUsage
 	}
 	return exitFailed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,13 +39,18 @@ func (f *busFlags) addObserver(flags *pflag.FlagSet) {
 
 // joinAsObserver joins the bus for the life of one command.
 func (f *busFlags) joinAsObserver(ctx context.Context, cmd *cobra.Command, log *logFlags) (*bus.Bus, error) {
-	quiet := *log
-	if !cmd.Flags().Changed("log-level") {
-		quiet.level = quietLevel // what goes wrong is the command's to say
-	}
-	opts := &bus.Options{Name: "ackbus " + cmd.Name(), Observer: true, Logger: quiet.logger(cmd.ErrOrStderr())}
+	opts := &bus.Options{Name: "ackbus " + cmd.Name(), Observer: true, Logger: log.quietly(cmd)}
 	b, err := f.open(ctx, opts, nil)
 	return b, f.hint(cmd, err)
+}
+
+// quietly is the logger of a command that lives for one request: what goes wrong is the command's to say.
+func (l *logFlags) quietly(cmd *cobra.Command) *slog.Logger {
+	quiet := *l
+	if !cmd.Flags().Changed("log-level") {
+		quiet.level = quietLevel
+	}
+	return quiet.logger(cmd.ErrOrStderr())
 }
 
 // hint tells a person who named no Redis which one can't be reached.

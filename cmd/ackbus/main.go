@@ -52,6 +52,7 @@ func newRoot(env lookup) *cobra.Command {
 	log := new(logFlags)
 	log.add(root.PersistentFlags())
 	root.AddCommand(newServe(log), newDemo(log), newRequest(log), newPublish(log), newConnect(log), newNodes(log), newSockets(log),
+		newCall(log), newReply(log), newMethods(log), newEnqueue(log), newWork(log), newQueues(log), newDead(log),
 		newDoctor(), newVersion())
 	return root
 }
@@ -64,6 +65,10 @@ Try it:
   ackbus serve                                            a node; without --redis with an embedded Redis, for development
   ackbus connect --url ws://127.0.0.1:7070/ws --user 42   a client that acknowledges
   ackbus request user:42 payment.settled '{"amount":100}' a request, and its receipt
+  ackbus reply math.sum --exec 'jq ".a + .b"'             a method, served by any program
+  ackbus call math.sum '{"a":1,"b":2}'                    a call, and its result
+  ackbus work shout --exec 'tr a-z A-Z'                   a worker: jobs on standard input, results on standard output
+  ackbus enqueue shout '"hello"' --wait 5s                a job, and its result
 
 Every flag has an environment variable: --log-format is ACKBUS_LOG_FORMAT. A flag on the command line wins.
 Exit codes: 0 done, or the requirement was met · 1 another outcome, or a failure · 2 wrong usage · 3 Redis can't be reached.`

@@ -85,6 +85,44 @@ func TestUsageErrors(t *testing.T) {
 		{"doctor --redis http://x", []string{"scheme", "redis://"}},
 		{"doctor --prefix a*", []string{"prefix", "glob"}},
 		{"sockets --limit 0", []string{"--limit", "1 or more"}},
+		{"request method:m e", []string{"called, not sent to", "ackbus call"}},
+		{"publish method:m e", []string{"called, not sent to"}},
+		{"call", []string{"arg"}},
+		{"call m 1 2", []string{"arg"}},
+		{"call m hello", []string{"not JSON", `'"hello"'`}},
+		{"call m@x", []string{"bad method", "@"}},
+		{"call ackbus.m", []string{"bad method", "ackbus."}},
+		{"call m --timeout 11m", []string{"--timeout", "1ms to 10m"}},
+		{"call m --each --stream", []string{"each", "stream"}},
+		{"call m --each --node n", []string{"each", "node"}},
+		{"reply m", []string{"--exec"}},
+		{"reply --exec true", []string{"1 arg"}},
+		{"reply m@x --exec true", []string{"bad method", "@"}},
+		{"reply m --exec true --concurrency 0", []string{"--concurrency", "1 or more"}},
+		{"reply m --exec true --drain -1s", []string{"--drain", "0s to 1h"}},
+		{"methods extra", []string{"extra"}},
+		{"enqueue q", []string{"2 arg"}},
+		{"enqueue q hello", []string{"not JSON", `'"hello"'`}},
+		{"enqueue q 1 --wait 11m", []string{"--wait", "0s to 10m"}},
+		{"enqueue q 1 --delay -1s", []string{"--delay", "0s to"}},
+		{"enqueue q 1 --max-attempts 0", []string{"--max-attempts", "1 to 100"}},
+		{"enqueue q 1 --priority urgent", []string{"--priority", "high, normal or low"}},
+		{"enqueue q 1 --id a/b", []string{"--id", "slashes"}},
+		{"enqueue q 1 --unique-for 1m", []string{"--unique"}},
+		{"work q", []string{"--exec"}},
+		{"work --exec true", []string{"1 arg"}},
+		{"work q --exec true --concurrency 0", []string{"--concurrency", "1 or more"}},
+		{"work q --exec true --drain -1s", []string{"--drain", "0s to 1h"}},
+		{"queues q stop", []string{`"stop"`, "pause or resume"}},
+		{"dead", []string{"arg"}},
+		{"dead q bury", []string{`"bury"`, "list, show, retry, delete"}},
+		{"dead q retry", []string{"wants an ID, or --all"}},
+		{"dead q show", []string{"wants an ID"}},
+		{"dead q --all", []string{"--all", "retry and delete"}},
+		{"dead q retry x --all", []string{"not both"}},
+		{"dead q list x", []string{"show"}},
+		{"dead q show a/b", []string{"ID", "slashes"}},
+		{"dead q --limit 0", []string{"--limit", "1 or more"}},
 	} {
 		got := here(t, nil, strings.Fields(c.args)...)
 		if got.code != exitUsage || got.out != "" {
@@ -151,7 +189,9 @@ func TestVersion(t *testing.T) {
 
 func TestUnreachable(t *testing.T) {
 	for _, args := range []string{
-		"request user:1 e", "publish user:1 e", "nodes", "sockets", "doctor", "serve --listen 127.0.0.1:0 --tcp off",
+		"request user:1 e", "publish user:1 e", "nodes", "sockets", "doctor", "call m", "reply m --exec true", "methods",
+		"enqueue q 1", "work q --exec true", "queues", "dead q",
+		"serve --listen 127.0.0.1:0 --tcp off",
 	} {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel() // each tries for seconds

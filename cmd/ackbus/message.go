@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ackbus/ackbus/api"
-	"github.com/ackbus/ackbus/bus"
 	"github.com/ackbus/ackbus/internal/plain"
 )
 
@@ -20,7 +19,7 @@ func (m *message) add(flags *pflag.FlagSet) {
 
 // read takes TO EVENT [DATA].
 func (m *message) read(args []string, in io.Reader) (err error) {
-	if m.To, err = bus.ParseAddress(args[0]); err != nil {
+	if m.To, err = api.ParseTo(args[0]); err != nil {
 		return usageError("%w", plain.Error(err))
 	}
 	if m.Event, err = api.ParseEvent(args[1]); err != nil {

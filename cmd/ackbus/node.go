@@ -16,6 +16,8 @@ import (
 	"github.com/ackbus/ackbus/bus/relay"
 	"github.com/ackbus/ackbus/gateway"
 	"github.com/ackbus/ackbus/internal/run"
+	"github.com/ackbus/ackbus/rpc"
+	"github.com/ackbus/ackbus/worker"
 )
 
 // nodeOptions say what a node is made of.
@@ -34,6 +36,8 @@ type nodeOptions struct {
 // A node is a bus, a gateway and an HTTP API that live together.
 type node struct {
 	bus     *bus.Bus
+	jobs    *worker.Jobs // nil where Redis has no room for queues
+	calls   *rpc.Client
 	gateway *gateway.Gateway
 	http    *http.Server
 	admin   *http.Server // nil: none
@@ -65,9 +69,12 @@ func startNode(ctx context.Context, o *nodeOptions) (*node, error) {
 		return nil, err
 	}
 	n := &node{bus: b, group: run.New(context.WithoutCancel(ctx)), failed: make(chan error, 1), urls: ports.urls(), log: o.log}
-	if err := n.assemble(o, registry, ports.admin != nil); err != nil {
+	if n.jobs, err = o.bus.queuesOfNode(ctx, b, &worker.Options{Logger: o.log, Metrics: registry}); err == nil {
+		err = n.assemble(o, registry, ports.admin != nil)
+	}
+	if err != nil {
 		ports.close()
-		_ = b.Close() // what counts is why the node could not be made
+		n.leave() // what counts is why the node could not be made
 		return nil, err
 	}
 	n.serve(ports)
@@ -78,10 +85,14 @@ func startNode(ctx context.Context, o *nodeOptions) (*node, error) {
 }
 
 func (n *node) assemble(o *nodeOptions, registry *prometheus.Registry, admin bool) (err error) {
+	if n.calls, err = callsOfNode(n.bus, registry, o.log); err != nil {
+		return err
+	}
+	o.gateway.Call = gatewayCalls(n.calls)
 	if n.gateway, err = gateway.New(n.bus, &o.gateway); err != nil {
 		return err
 	}
-	o.api.WebSocket, o.api.Ready = n.gateway, n.ready
+	o.api.WebSocket, o.api.Ready, o.api.Jobs, o.api.Calls = n.gateway, n.ready, n.jobs, n.calls
 	if !admin {
 		o.api.Metrics = registry
 	}
@@ -154,7 +165,20 @@ func (n *node) close() {
 	}
 	n.group.Stop()
 	n.group.Wait()
-	if err = errors.Join(err, n.bus.Close()); err != nil {
+	if err != nil {
+		n.log.Debug("closed with errors", "error", err)
+	}
+	n.leave()
+}
+
+// leave leaves the queues and the bus.
+func (n *node) leave() {
+	if n.calls != nil {
+		_ = n.calls.Close() // it has no errors
+	}
+	if n.jobs != nil {
+		closeJobs(n.jobs, n.bus, n.log)
+	} else if err := n.bus.Close(); err != nil {
 		n.log.Debug("closed with errors", "error", err)
 	}
 }

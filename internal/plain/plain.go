@@ -9,7 +9,7 @@ import (
 )
 
 // packages matches their names where a part of an error begins.
-var packages = regexp.MustCompile(`(^|: |; |\()(?:(?:api|bus|client|gateway|relay): )+`)
+var packages = regexp.MustCompile(`(^|: |; |\()(?:(?:api|bus|client|gateway|relay|rpc|worker): )+`)
 
 // Text is what an error says, in one line and without the names of packages.
 func Text(err error) string {

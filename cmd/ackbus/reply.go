@@ -1,0 +1,158 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/ackbus/ackbus/bus"
+	"github.com/ackbus/ackbus/cmd/ackbus/internal/program"
+	"github.com/ackbus/ackbus/rpc"
+)
+
+// A reply is the command of that name.
+type reply struct {
+	log         *logFlags
+	bus         busFlags
+	exec        string
+	concurrency int
+	name        string
+	description string
+	version     string
+	idempotent  bool
+	drain       time.Duration
+	running     sync.WaitGroup // the programs
+}
+
+func newReply(log *logFlags) *cobra.Command {
+	r := &reply{log: log}
+	cmd := &cobra.Command{
+		Use:   "reply METHOD --exec CMD",
+		Short: "Serve a method with any program: the argument on standard input, the result on standard output",
+		Long: `Serve a method with any program: the argument on standard input, the result on standard output.
+
+CMD runs through sh -c, once for each call. Exit status 0 answers: output that is JSON is the result, other text becomes a string without
+its last newline. Any other status rejects the call, and what the program printed goes along as details. Standard error goes to the log. In
+its environment are ACKBUS_CALL_ID, ACKBUS_CALL_METHOD, ACKBUS_CALL_TIMEOUT_MS (the time left), and ACKBUS_CALL_USER where a user's client
+calls through a gateway.
+
+A call whose time is over, or whose caller has given up, has its program ended, with all that the program has started: SIGTERM, and SIGKILL
+a second later. SIGTERM to ackbus drains: no new calls, those that run are awaited up to --drain, and it ends with 0; a second signal ends
+it at once. Several replies for one method share its calls.`,
+		Example: `  ackbus reply math.sum --exec 'jq ".a + .b"' --idempotent`,
+		Args:    cobra.ExactArgs(1),
+		RunE:    running(r.run),
+	}
+	r.add(cmd.Flags())
+	return cmd
+}
+
+func (r *reply) add(flags *pflag.FlagSet) {
+	r.bus.addObserver(flags)
+	flags.StringVar(&r.exec, "exec", "", "command that answers a call (needed)")
+	parsed(flags, &r.concurrency, "concurrency", "n", "4", "how many calls to answer at once", atLeastOne)
+	flags.StringVar(&r.name, "name", "", "readable name of the node (default the host's name)")
+	flags.StringVar(&r.description, "description", "", "what the method does, for the listing")
+	flags.StringVar(&r.version, "method-version", "", "version of the method, for the listing")
+	flags.BoolVar(&r.idempotent, "idempotent", false, "a call may be run twice: one that may have run goes to another instance")
+	parsed(flags, &r.drain, "drain", "duration", "30s", "how long SIGTERM waits for calls that run", between(0, time.Hour))
+}
+
+func (r *reply) run(cmd *cobra.Command, args []string) error {
+	if r.exec == "" {
+		return usageError("--exec is missing: want the command that answers a call")
+	}
+	if err := checkMethod(args[0]); err != nil {
+		return err
+	}
+	ctx, stop := signalled(cmd.Context())
+	defer stop()
+	log := r.log.logger(cmd.ErrOrStderr())
+	b, err := r.bus.open(ctx, &bus.Options{Name: cmp.Or(r.name, hostname()), Logger: log}, nil)
+	if err != nil {
+		return r.bus.hint(cmd, err)
+	}
+	defer r.running.Wait() // a program is ended within a second and a bit of its context's end
+	defer func() { _ = b.Close() }()
+	server, err := r.serve(ctx, b, args[0], log)
+	if err != nil {
+		return err
+	}
+	log.Info("ready", "method", args[0], "node", b.Node().Name, "id", b.Node().ID, "concurrency", r.concurrency)
+	<-ctx.Done()
+	log.Info("draining", "up_to", r.drain.String())
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.drain)
+	defer cancel()
+	if err := errors.Join(server.Drain(limit), b.Drain(limit)); err != nil {
+		log.Warn("drained in part: what is left is ended", "error", err)
+	}
+	log.Info("stopped")
+	return nil
+}
+
+func (r *reply) serve(ctx context.Context, b *bus.Bus, method string, log *slog.Logger) (*rpc.Server, error) {
+	server, err := rpc.NewServer(b, &rpc.ServerOptions{Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	opts := []rpc.MethodOption{rpc.Concurrency(r.concurrency), rpc.Version(r.version), rpc.Description(r.description)}
+	if r.idempotent {
+		opts = append(opts, rpc.Idempotent())
+	}
+	server.HandleFunc(method, r.answer(log), opts...)
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	if err := server.Start(ctx); err != nil {
+		return nil, errors.Join(err, server.Close())
+	}
+	return server, nil
+}
+
+// answer runs the program for a call.
+func (r *reply) answer(log *slog.Logger) rpc.Invoker {
+	return func(ctx context.Context, q *rpc.Request) (bus.Body, error) {
+		r.running.Add(1)
+		defer r.running.Done()
+		mine := log.With("method", q.Method, "call", q.ID.String())
+		began := time.Now()
+		result, err := program.Run(ctx, program.Job{Command: r.exec, Body: q.Body, Log: mine, Variables: variables(ctx, q)})
+		mine.Debug("the program ended", "took", time.Since(began), "error", err)
+		return result, refusal(ctx, result, err)
+	}
+}
+
+func variables(ctx context.Context, q *rpc.Request) map[string]string {
+	v := map[string]string{"ACKBUS_CALL_ID": q.ID.String(), "ACKBUS_CALL_METHOD": q.Method, "ACKBUS_CALL_USER": q.Headers[userHeader]}
+	if deadline, has := ctx.Deadline(); has {
+		v["ACKBUS_CALL_TIMEOUT_MS"] = strconv.FormatInt(max(time.Until(deadline).Milliseconds(), 0), 10)
+	}
+	return v
+}
+
+// refusal is what the caller reads of a program that has not answered.
+func refusal(ctx context.Context, said bus.Body, err error) error {
+	code := rpc.CodeInternal
+	_, ended := errors.AsType[*program.ExitError](err)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return err
+	case ended:
+		code = rpc.CodeRejected
+	case errors.Is(err, program.ErrOutput):
+		code = rpc.CodeTooLarge
+	}
+	refused := &rpc.Error{Code: code, Message: err.Error()}
+	if !said.IsZero() {
+		refused.Details = said
+	}
+	return refused
+}
