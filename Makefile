@@ -3,9 +3,11 @@
 GO ?= go
 FUZZTIME ?= 10s
 TESTFLAGS ?= -race -timeout 9m
+SEED ?= 0
+MINUTES ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt bench fuzz tools clean
+.PHONY: help build demo test lint fmt bench chaos model fuzz tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +36,12 @@ fmt: ## gofmt, and imports in their groups: standard, others, ours
 bench: ## the floor, plain go-redis and ackbus in one run, on this machine
 	@echo "bench: nothing else should run meanwhile; it starts its own redis-server. Flags: go run ./bench -h"
 	$(GO) run ./bench
+
+chaos: ## a cluster through faults for MINUTES (1), drawn from SEED (0: a fresh one), and the verdict
+	$(GO) run ./internal/chaos/cmd/chaos -seed $(SEED) -minutes $(MINUTES)
+
+model: ## check the model of the request protocol with Spin, which it installs if it is missing
+	@scripts/model
 
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	scripts/fuzz $(FUZZTIME)

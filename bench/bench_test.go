@@ -12,13 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ackbus/ackbus/bench/internal/role"
 	"github.com/ackbus/ackbus/internal/leak"
 )
 
 // TestMain lets the test binary be the benchmark's processes too, for they are started as the program that runs.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == roleArgument {
-		os.Exit(exitCode(runRole(os.Args[2:])))
+	if len(os.Args) > 1 && os.Args[1] == role.Argument {
+		os.Exit(exitCode(role.Run(os.Args[2:], roles)))
 	}
 	leak.Main(m)
 }
@@ -42,6 +43,9 @@ func TestEverySystemAtEveryLoad(t *testing.T) {
 	leak.Check(t)
 	r := shortRun(t, "--sessions", "50", "--users", "10")
 	for system, inFlight := range loadsOf {
+		if slices.Contains(peerSystems, system) {
+			continue // bench/peers tests them
+		}
 		for _, n := range inFlight {
 			res := r.find(system, n)
 			if res == nil || len(res.Rounds) != 1 {
@@ -57,13 +61,27 @@ func TestEverySystemAtEveryLoad(t *testing.T) {
 	if r.Idle == nil || r.Idle.Sessions != 50 || r.Idle.Goroutines < 0.9 || r.Idle.Goroutines > 2 {
 		t.Errorf("idle sessions: %+v, want 50 with one goroutine each, two at most", r.Idle)
 	}
-	if len(r.Figures) != 7 {
-		t.Errorf("%d figures, want one for each of the five targets and two costs: %+v", len(r.Figures), r.Figures)
+	checkJobs(t, r)
+	if len(r.Figures) != 12 {
+		t.Errorf("%d figures, want one for each of the ten targets that need no peer, and two costs: %+v", len(r.Figures), r.Figures)
 	}
 	if r.Machine.Cores < 1 || !strings.HasPrefix(r.Machine.Go, "go") || !strings.Contains(r.Machine.Redis, ".") {
 		t.Errorf("the machine is not described: %+v", r.Machine)
 	}
 	checkForms(t, r)
+}
+
+func checkJobs(t *testing.T, r *report) {
+	t.Helper()
+	res := r.jobsOf(systemWorker)
+	if res == nil || len(res.Rounds) != 1 {
+		t.Fatalf("worker was not measured once: %+v", res)
+	}
+	one := res.Rounds[0]
+	if one.Enqueue.Jobs == 0 || one.Drain.Requests != one.Enqueue.Jobs || one.Idle.Requests == 0 || one.Call.Requests == 0 ||
+		one.Memory <= 0 || one.Enqueue.Failures+one.Call.Failures > 0 {
+		t.Errorf("jobs: %+v, want all that were enqueued drained, some to an idle pool, some with results, and no failures", one)
+	}
 }
 
 func checkForms(t *testing.T, r *report) {
@@ -103,7 +121,7 @@ func TestProfilesOfEachProcess(t *testing.T) {
 func TestFiguresCompareWithinRounds(t *testing.T) {
 	turns := func(counts ...int64) (all []turn) {
 		for _, n := range counts {
-			all = append(all, turn{sample: sample{Requests: n, Elapsed: time.Second, P50: time.Duration(n)}})
+			all = append(all, turn{Sample: role.Sample{Requests: n, Elapsed: time.Second, P50: time.Duration(n)}})
 		}
 		return all
 	}
@@ -128,10 +146,40 @@ func TestFiguresCompareWithinRounds(t *testing.T) {
 	}
 }
 
+func TestFiguresOfJobs(t *testing.T) {
+	turnOf := func(enqueued, drained int64, cost, memory float64) jobTurn {
+		at := func(n int64) step { return step{Sample: role.Sample{Requests: n, Elapsed: time.Second}, Cost: cost} }
+		return jobTurn{Enqueue: at(enqueued), Drain: at(drained), Memory: memory,
+			Idle: step{Sample: role.Sample{P50: 400 * time.Microsecond, P99: 3 * time.Millisecond}}}
+	}
+	r := report{Jobs: []*jobResult{
+		{System: systemWorker, Rounds: []jobTurn{turnOf(targetEnqueue, 50_000, 5, 300), turnOf(targetEnqueue+2, 70_000, 10, 200)}},
+		{System: systemAsynq, Rounds: []jobTurn{turnOf(10, 10_000, 20, 200), turnOf(0, 10_000, 20, 200)}},
+	}}
+	r.figureJobs()
+	want := []figure{
+		{Unit: "/s", spread: spread{targetEnqueue, targetEnqueue + 1, targetEnqueue + 2}, Target: targetEnqueue, Verdict: verdictMet},
+		{Unit: "/s", spread: spread{50_000, 60_000, 70_000}, Target: targetDrain, Verdict: verdictMet},
+		{Unit: "µs", spread: spread{400, 400, 400}, Target: targetStart50, AtMost: true, Verdict: verdictMet},
+		{Unit: "µs", spread: spread{3_000, 3_000, 3_000}, Target: targetStart99, AtMost: true, Verdict: verdictNotMet},
+		{Unit: "×", spread: spread{15_000, 15_000, 15_000}}, // a round in which nothing was enqueued compares with nothing
+		{Unit: "×", spread: spread{5, 6, 7}, Target: targetDrainRatio, Verdict: verdictMet},
+		{Unit: "×", spread: spread{1, 1.25, 1.5}, Target: targetMemory, AtMost: true, Verdict: verdictNotMet},
+		{Unit: "×", spread: spread{2, 3, 4}},
+		{Unit: "×", spread: spread{2, 3, 4}},
+	}
+	for i := range min(len(want), len(r.Figures)) {
+		want[i].Name = r.Figures[i].Name
+	}
+	if !slices.Equal(r.Figures, want) {
+		t.Errorf("figures\n%+v, want\n%+v", r.Figures, want)
+	}
+}
+
 func TestArguments(t *testing.T) {
 	for _, args := range [][]string{
 		{"--only", "floor,nothing"}, {"--rounds", "0"}, {"--seconds", "0.001"}, {"--seconds", "1000"}, {"--in-flight", "3"},
-		{"--in-flight", "many"}, {"--unknown"}, {"rest"}, {"--users", "0"},
+		{"--in-flight", "many"}, {"--unknown"}, {"rest"}, {"--users", "0"}, {"--prefetch", "-1"},
 	} {
 		var said bytes.Buffer
 		if _, err := parseSettings(args, &said); !errors.Is(err, errUsage) || said.Len() == 0 {
@@ -144,6 +192,9 @@ func TestArguments(t *testing.T) {
 	s, err := parseSettings([]string{"--only", "bus", "--in-flight", "1,64"}, io.Discard)
 	if err != nil || !s.wants(systemBus, 64) || s.wants(systemBus, 1024) || s.wants(systemFloor, 1) {
 		t.Errorf("settings %+v, %v: want bus at 1 and 64 alone", s, err)
+	}
+	if s, err := parseSettings(nil, io.Discard); err != nil || !s.has(systemRPC) || s.has(systemNATS) || s.has(systemAsynq) {
+		t.Errorf("settings %+v, %v: want all systems but the peers, which have to be built", s, err)
 	}
 }
 

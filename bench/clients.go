@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/ackbus/ackbus/bench/internal/role"
 	"github.com/ackbus/ackbus/internal/run"
 )
 
@@ -26,13 +27,13 @@ type crowd struct {
 }
 
 // gatewayClients connects the clients, each of which acknowledges what it gets. It returns once all are welcome.
-func gatewayClients(ctx context.Context, b brief) (*actor, error) {
-	allowFiles(b.Clients + spareFiles)
+func gatewayClients(ctx context.Context, b role.Brief) (*role.Actor, error) {
+	role.AllowFiles(b.Clients + spareFiles)
 	c := &crowd{ctx: ctx, readers: run.New(ctx), sockets: make([]*socket, b.Clients)}
-	if err := c.connect(b.Gateway); err != nil {
+	if err := c.connect(b.Peer); err != nil {
 		return nil, errors.Join(err, c.close())
 	}
-	return &actor{close: c.close}, nil
+	return &role.Actor{Close: c.close}, nil
 }
 
 // connect returns once every client is welcome, or with the first error.

@@ -21,19 +21,24 @@ const (
 	targetLatency    = 1.4    // times the floor's median, at 1 in flight
 	targetRate64     = 5      // times plain's rate, at 64 in flight
 	targetRate1024   = 12     // times plain's rate, at 1024 in flight
+	targetCall       = 1.3    // times the floor's median, of a typed call at 1 in flight
+	targetCalls64    = 1.5    // times the rate of NATS, at 64 in flight
+	targetCalls1024  = 2.2    // times the rate of NATS, at 1024 in flight
 	targetDeliveries = 40_000 // confirmed in a second, at 512 in flight
 	targetIdle       = 12_000 // bytes a session
+	targetEnqueue    = 150_000
+	targetDrain      = 60_000
+	targetDrainRatio = 6     // times asynq's
+	targetStart50    = 500   // microseconds from enqueueing to the start, in an idle pool
+	targetStart99    = 2_000 // likewise
+	targetMemory     = 1     // times asynq's bytes of Redis a waiting job
 )
 
 // figure compares what was measured with the targets. Figures whose systems were left out are left out.
 func (r *report) figure() {
-	p50 := func(t turn) float64 { return float64(t.P50) }
-	r.compare("p50 at 1 in flight, bus : floor", r.find(systemBus, 1), r.find(systemFloor, 1), p50, targetLatency, true)
-	r.compare("rate at 64 in flight, bus : plain", r.find(systemBus, 64), r.find(systemPlain, 64), turn.rate, targetRate64, false)
-	r.compare("rate at 1024 in flight, bus : plain", r.find(systemBus, 1024), r.find(systemPlain, 1024), turn.rate, targetRate1024, false)
-	// What a request costs says more than rates where others use the machine too: they slow both down, not by as much.
-	r.compare("CPU a request at 64 in flight, plain : bus", r.find(systemPlain, 64), r.find(systemBus, 64), turn.cost, 0, false)
-	r.compare("CPU a request at 1024 in flight, plain : bus", r.find(systemPlain, 1024), r.find(systemBus, 1024), turn.cost, 0, false)
+	r.figureBus()
+	r.figureCalls()
+	r.figureJobs()
 	if confirmed := r.find(systemGateway, 512); confirmed != nil {
 		r.judge(figure{Name: "confirmed deliveries at 512 in flight", Unit: "/s", spread: confirmed.spread(turn.rate),
 			Target: targetDeliveries})
@@ -44,18 +49,40 @@ func (r *report) figure() {
 	}
 }
 
+func (r *report) figureBus() {
+	r.compare("p50 at 1 in flight, bus : floor", r.find(systemBus, 1), r.find(systemFloor, 1), turn.p50, targetLatency, true)
+	r.compare("rate at 64 in flight, bus : plain", r.find(systemBus, 64), r.find(systemPlain, 64), turn.rate, targetRate64, false)
+	r.compare("rate at 1024 in flight, bus : plain", r.find(systemBus, 1024), r.find(systemPlain, 1024), turn.rate, targetRate1024, false)
+	// What a request costs says more than rates where others use the machine too: they slow both down, not by as much.
+	r.compare("CPU a request at 64 in flight, plain : bus", r.find(systemPlain, 64), r.find(systemBus, 64), turn.cost, 0, false)
+	r.compare("CPU a request at 1024 in flight, plain : bus", r.find(systemPlain, 1024), r.find(systemBus, 1024), turn.cost, 0, false)
+}
+
+func (r *report) figureCalls() {
+	r.compare("p50 at 1 in flight, rpc : floor", r.find(systemRPC, 1), r.find(systemFloor, 1), turn.p50, targetCall, true)
+	r.compare("rate at 64 in flight, rpc : nats", r.find(systemRPC, 64), r.find(systemNATS, 64), turn.rate, targetCalls64, false)
+	r.compare("rate at 1024 in flight, rpc : nats", r.find(systemRPC, 1024), r.find(systemNATS, 1024), turn.rate, targetCalls1024, false)
+	r.compare("CPU a request at 64 in flight, nats : rpc", r.find(systemNATS, 64), r.find(systemRPC, 64), turn.cost, 0, false)
+	r.compare("CPU a request at 1024 in flight, nats : rpc", r.find(systemNATS, 1024), r.find(systemRPC, 1024), turn.cost, 0, false)
+}
+
 // compare makes the ratio of two results within each round.
 func (r *report) compare(name string, ours, theirs *result, of func(t turn) float64, target float64, atMost bool) {
 	if ours == nil || theirs == nil {
 		return
 	}
-	var ratios []float64
-	for i := range min(len(ours.Rounds), len(theirs.Rounds)) {
-		if base := of(theirs.Rounds[i]); base > 0 {
-			ratios = append(ratios, of(ours.Rounds[i])/base)
+	r.judge(figure{Name: name, Unit: "×", spread: ratios(ours.Rounds, theirs.Rounds, of), Target: target, AtMost: atMost})
+}
+
+// ratios leaves out rounds in which theirs did nothing.
+func ratios[T any](ours, theirs []T, of func(T) float64) spread {
+	var all []float64
+	for i := range min(len(ours), len(theirs)) {
+		if base := of(theirs[i]); base > 0 {
+			all = append(all, of(ours[i])/base)
 		}
 	}
-	r.judge(figure{Name: name, Unit: "×", spread: spreadOf(ratios), Target: target, AtMost: atMost})
+	return spreadOf(all)
 }
 
 func (r *report) judge(f figure) {

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/ackbus/ackbus/bench/internal/role"
 	"github.com/ackbus/ackbus/internal/run"
 )
-
-// bodySize is how many bytes every request and every answer carries.
-const bodySize = 128
 
 const (
 	floorRequests = "bench:floor:requests"
@@ -31,7 +29,7 @@ func openHop(ctx context.Context, redis, from, to string) (*hop, error) {
 	if err != nil {
 		return nil, errors.Join(err, in.close())
 	}
-	h := &hop{in: in, out: out, publish: command("PUBLISH", to, strings.Repeat("x", bodySize))}
+	h := &hop{in: in, out: out, publish: command("PUBLISH", to, strings.Repeat("x", role.BodySize))}
 	if err := in.subscribe(from); err != nil {
 		return nil, errors.Join(err, h.close())
 	}
@@ -41,7 +39,7 @@ func openHop(ctx context.Context, redis, from, to string) (*hop, error) {
 func (h *hop) close() error { return errors.Join(h.in.close(), h.out.close()) }
 
 // floorRequester publishes, waits for the answer, and only then reads the count: nothing shorter is a round trip.
-func floorRequester(ctx context.Context, b brief) (*actor, error) {
+func floorRequester(ctx context.Context, b role.Brief) (*role.Actor, error) {
 	h, err := openHop(ctx, b.Redis, floorReplies, floorRequests)
 	if err != nil {
 		return nil, err
@@ -59,11 +57,11 @@ func floorRequester(ctx context.Context, b brief) (*actor, error) {
 		}
 		return h.in.message()
 	}
-	return &actor{call: call, close: h.close}, nil
+	return &role.Actor{Call: call, Close: h.close}, nil
 }
 
 // floorResponder answers each message with one of its own.
-func floorResponder(ctx context.Context, b brief) (*actor, error) {
+func floorResponder(ctx context.Context, b role.Brief) (*role.Actor, error) {
 	h, err := openHop(ctx, b.Redis, floorRequests, floorReplies)
 	if err != nil {
 		return nil, err
@@ -80,7 +78,7 @@ func floorResponder(ctx context.Context, b brief) (*actor, error) {
 			}
 		}
 	})
-	return &actor{close: func() error {
+	return &role.Actor{Close: func() error {
 		err := h.close()
 		group.Stop()
 		group.Wait()

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ackbus/ackbus/bench/internal/role"
 	"github.com/ackbus/ackbus/bus"
 	"github.com/ackbus/ackbus/gateway"
 	"github.com/ackbus/ackbus/internal/run"
@@ -20,8 +21,8 @@ import (
 func userName(i int) string { return "client-" + strconv.Itoa(i) }
 
 // gatewayNode is a node that clients connect to.
-func gatewayNode(ctx context.Context, b brief) (*actor, error) {
-	allowFiles(b.Clients + spareFiles)
+func gatewayNode(ctx context.Context, b role.Brief) (*role.Actor, error) {
+	role.AllowFiles(b.Clients + spareFiles)
 	node, err := openBus(ctx, b)
 	if err != nil {
 		return nil, err
@@ -40,7 +41,7 @@ func gatewayNode(ctx context.Context, b brief) (*actor, error) {
 	group := run.New(ctx)
 	var failure error
 	group.Go(func() { failure = server.Serve(l) })
-	return &actor{address: l.Addr().String(), close: func() error {
+	return &role.Actor{Address: l.Addr().String(), Close: func() error {
 		err := errors.Join(server.Close(), g.Close(), node.Close())
 		group.Stop()
 		group.Wait()
@@ -52,7 +53,7 @@ func gatewayNode(ctx context.Context, b brief) (*actor, error) {
 }
 
 // gatewayPublisher sends to the users in turn, each worker to its own, and awaits the receipts.
-func gatewayPublisher(ctx context.Context, b brief) (*actor, error) {
+func gatewayPublisher(ctx context.Context, b role.Brief) (*role.Actor, error) {
 	node, err := openBus(ctx, b)
 	if err != nil {
 		return nil, err
@@ -61,10 +62,10 @@ func gatewayPublisher(ctx context.Context, b brief) (*actor, error) {
 	for i := range users {
 		users[i] = bus.User(userName(i))
 	}
-	body := bus.JSON(strings.Repeat("x", bodySize-len(`""`)))
+	body := bus.JSON(strings.Repeat("x", role.BodySize-len(`""`)))
 	call := func(ctx context.Context, worker int) error {
 		_, err := node.Request(ctx, users[worker%len(users)], "bench", body)
 		return err
 	}
-	return &actor{call: call, close: node.Close}, nil
+	return &role.Actor{Call: call, Close: node.Close}, nil
 }

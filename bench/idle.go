@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/ackbus/ackbus/bench/internal/role"
 )
 
 // idleSessions is what sessions cost that do nothing.
@@ -17,14 +19,14 @@ type idleSessions struct {
 
 // idle compares a gateway that has no sessions with itself when it has them, each of its own user.
 func (st *stage) idle(ctx context.Context) (_ *idleSessions, err error) {
-	n := min(st.settings.sessions, allowFiles(st.settings.sessions+spareFiles)-spareFiles)
+	n := min(st.settings.sessions, role.AllowFiles(st.settings.sessions+spareFiles)-spareFiles)
 	fmt.Fprintf(st.progress, "%d idle sessions\n", n)
 	c := &cast{system: systemIdle}
 	defer func() { err = errors.Join(err, c.end(err != nil)) }()
 	// One client before the count: what the first of its kind costs belongs to no session.
 	first := &cast{system: systemIdle}
 	defer func() { err = errors.Join(err, first.end(err != nil)) }()
-	b := brief{Clients: n, Concurrency: 1}
+	b := role.Brief{Clients: n, Concurrency: 1}
 	if err := st.start(ctx, c, "gateway-node", &b); err != nil {
 		return nil, err
 	}
@@ -33,7 +35,7 @@ func (st *stage) idle(ctx context.Context) (_ *idleSessions, err error) {
 		return nil, err
 	}
 	node := c.processes[0]
-	before, err := node.order(ctx, order{Settle: st.settings.settle()})
+	before, err := node.order(ctx, role.Order{Settle: st.settings.settle()})
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +43,7 @@ func (st *stage) idle(ctx context.Context) (_ *idleSessions, err error) {
 	if err := st.start(ctx, c, "gateway-clients", &b); err != nil {
 		return nil, err
 	}
-	after, err := node.order(ctx, order{Settle: st.settings.settle()})
+	after, err := node.order(ctx, role.Order{Settle: st.settings.settle()})
 	if err != nil {
 		return nil, err
 	}

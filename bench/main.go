@@ -8,11 +8,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/ackbus/ackbus/bench/internal/role"
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == roleArgument {
-		os.Exit(exitCode(runRole(os.Args[2:])))
+	if len(os.Args) > 1 && os.Args[1] == role.Argument {
+		os.Exit(exitCode(role.Run(os.Args[2:], roles)))
 	}
 	os.Exit(exitCode(runBench(os.Args[1:])))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/ackbus/ackbus/bench/internal/role"
 	"github.com/ackbus/ackbus/internal/redistest"
 )
 
@@ -14,6 +15,8 @@ var loadsOf = map[string][]int{
 	systemFloor:   {1},
 	systemPlain:   {1, 64, 1024},
 	systemBus:     {1, 64, 1024},
+	systemRPC:     {1, 64, 1024},
+	systemNATS:    {1, 64, 1024},
 	systemGateway: {1, 64, 512},
 }
 
@@ -31,7 +34,8 @@ func measure(ctx context.Context, s settings, progress io.Writer) (_ *report, er
 	if r.Machine, err = describeMachine(ctx, server); err != nil {
 		return nil, err
 	}
-	stage := &stage{settings: s, server: server, progress: progress}
+	stage := &stage{settings: s, server: server, progress: progress, peers: peers{progress: progress}}
+	defer func() { err = errors.Join(err, stage.peers.remove()) }()
 	if err := stage.rounds(ctx, r); err != nil {
 		return nil, err
 	}
@@ -39,6 +43,9 @@ func measure(ctx context.Context, s settings, progress io.Writer) (_ *report, er
 		if r.Idle, err = stage.idle(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if err := stage.jobs(ctx, r); err != nil {
+		return nil, err
 	}
 	r.figure()
 	return r, nil
@@ -49,6 +56,7 @@ type stage struct {
 	settings settings
 	server   *redistest.Server
 	progress io.Writer
+	peers    peers
 }
 
 // rounds measures every system at every load, again and again.
@@ -95,7 +103,7 @@ func (st *stage) turn(ctx context.Context, c *cast, n int) (turn, error) {
 	if err != nil {
 		return turn{}, err
 	}
-	a, err := c.requester().order(ctx, order{InFlight: n, Warmup: st.settings.warmup(), Measured: st.settings.measured})
+	a, err := c.requester().order(ctx, role.Order{InFlight: n, Warmup: st.settings.warmup(), Measured: st.settings.measured})
 	if err != nil {
 		return turn{}, err
 	}
@@ -103,7 +111,7 @@ func (st *stage) turn(ctx context.Context, c *cast, n int) (turn, error) {
 	if err != nil {
 		return turn{}, err
 	}
-	t := turn{sample: a.Load}
+	t := turn{Sample: a.Load}
 	// What others used is known for the whole turn alone, so it is shared out over all that the requester used meanwhile.
 	if own := after[c.requester().name] - before[c.requester().name]; own > 0 && t.Requests > 0 {
 		t.CPUs = make(map[string]float64, len(after))

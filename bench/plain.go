@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ackbus/ackbus/bench/internal/role"
 	"github.com/ackbus/ackbus/internal/run"
 )
 
@@ -24,14 +25,14 @@ type plainClient struct {
 	waiting map[string]chan string // by correlation ID
 }
 
-func plainRequester(ctx context.Context, b brief) (*actor, error) {
+func plainRequester(ctx context.Context, b role.Brief) (*role.Actor, error) {
 	c := &plainClient{redis: redis.NewClient(&redis.Options{Addr: b.Redis}), replies: "bench:plain:" + uuid.NewString(),
-		body: strings.Repeat("x", bodySize), waiting: make(map[string]chan string)}
+		body: strings.Repeat("x", role.BodySize), waiting: make(map[string]chan string)}
 	closeListener, err := listen(ctx, c.redis, c.replies, c.answered)
 	if err != nil {
 		return nil, errors.Join(err, c.redis.Close())
 	}
-	return &actor{call: c.call, close: closeListener}, nil
+	return &role.Actor{Call: c.call, Close: closeListener}, nil
 }
 
 // call publishes "<id> <reply channel> <body>" and awaits "<id> <body>".
@@ -67,7 +68,7 @@ func (c *plainClient) answered(payload string) {
 }
 
 // plainResponder answers each message in a goroutine of its own, for a PUBLISH is a round trip.
-func plainResponder(ctx context.Context, b brief) (*actor, error) {
+func plainResponder(ctx context.Context, b role.Brief) (*role.Actor, error) {
 	client := redis.NewClient(&redis.Options{Addr: b.Redis})
 	handlers := run.New(ctx)
 	closeListener, err := listen(ctx, client, plainRequests, func(payload string) {
@@ -80,7 +81,7 @@ func plainResponder(ctx context.Context, b brief) (*actor, error) {
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
-	return &actor{close: func() error {
+	return &role.Actor{Close: func() error {
 		handlers.Stop()
 		handlers.Wait()
 		return closeListener()

@@ -8,18 +8,19 @@ import (
 	"os"
 	"os/exec"
 	"time"
+
+	"github.com/ackbus/ackbus/bench/internal/role"
 )
 
 const (
-	roleArgument = "role"
 	// answerTime is how long a process may take for an order, beyond what the order itself takes.
 	answerTime = time.Minute
 	// endTime is how long a process may take to end.
 	endTime = 10 * time.Second
 )
 
-// A process is one of the benchmark's own: this program again, in a role. It takes orders on its standard input and answers them
-// on its standard output, and ends when its input does: so it never outlives who started it.
+// A process is one of the benchmark's own: a program in a role, this one unless the role is a peer's. It ends when its input
+// does: so it never outlives who started it.
 type process struct {
 	name   string
 	cmd    *exec.Cmd
@@ -30,12 +31,8 @@ type process struct {
 }
 
 // startProcess returns once the role stands. The process is killed when ctx ends.
-func startProcess(ctx context.Context, name string, b brief) (*process, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(ctx, self, roleArgument, b.Role)
+func startProcess(ctx context.Context, program, name string, b role.Brief) (*process, error) {
+	cmd := exec.CommandContext(ctx, program, role.Argument, b.Role)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -48,7 +45,7 @@ func startProcess(ctx context.Context, name string, b brief) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	b.Profiles = b.Profiles.of(name)
+	b.Profiles = b.Profiles.Of(name)
 	p := &process{name: name, cmd: cmd, in: in, orders: json.NewEncoder(in), answer: json.NewDecoder(out)}
 	a, err := p.ask(ctx, b, answerTime)
 	if err != nil {
@@ -60,16 +57,16 @@ func startProcess(ctx context.Context, name string, b brief) (*process, error) {
 }
 
 // order has the process do something.
-func (p *process) order(ctx context.Context, o order) (answer, error) {
+func (p *process) order(ctx context.Context, o role.Order) (role.Answer, error) {
 	return p.ask(ctx, o, o.Warmup+o.Measured+answerTime)
 }
 
-func (p *process) ask(ctx context.Context, what any, limit time.Duration) (answer, error) {
+func (p *process) ask(ctx context.Context, what any, limit time.Duration) (role.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = p.cmd.Process.Kill() }) // ends the wait for an answer
 	defer stop()
-	var a answer
+	var a role.Answer
 	if err := p.orders.Encode(what); err != nil {
 		return a, fmt.Errorf("%s: %w", p.name, err)
 	}

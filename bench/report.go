@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"github.com/ackbus/ackbus/bench/internal/role"
 )
 
 // A report is everything that one run found.
@@ -15,6 +17,7 @@ type report struct {
 	Figures  []figure      `json:"figures"`
 	Results  []*result     `json:"results"`
 	Idle     *idleSessions `json:"idle,omitempty"`
+	Jobs     []*jobResult  `json:"jobs,omitempty"`
 }
 
 // settingsText is what of the settings a reader has to know.
@@ -24,10 +27,12 @@ type settingsText struct {
 	BodyBytes   int     `json:"body_bytes"`
 	Users       int     `json:"users"`
 	Concurrency int     `json:"concurrency"`
+	Prefetch    int     `json:"prefetch"`
 }
 
 func (s *settings) text() settingsText {
-	return settingsText{Rounds: s.rounds, Seconds: s.measured.Seconds(), BodyBytes: bodySize, Users: s.users, Concurrency: s.concurrency}
+	return settingsText{Rounds: s.rounds, Seconds: s.measured.Seconds(), BodyBytes: role.BodySize, Users: s.users,
+		Concurrency: s.concurrency, Prefetch: s.prefetch}
 }
 
 // A result is one system at one load, round by round.
@@ -39,7 +44,7 @@ type result struct {
 
 // A turn is one system at one load in one round.
 type turn struct {
-	sample
+	role.Sample
 
 	// CPUs is the processor time a request, in microseconds, of each process and of Redis.
 	CPUs map[string]float64 `json:"cpu_us,omitempty"`
@@ -47,6 +52,9 @@ type turn struct {
 
 // rate is how many requests ended well in a second.
 func (t turn) rate() float64 { return float64(t.Requests) / t.Elapsed.Seconds() }
+
+// p50 is in nanoseconds.
+func (t turn) p50() float64 { return float64(t.P50) }
 
 // cost is the processor time of a request, of all processes together, in microseconds.
 func (t turn) cost() (sum float64) {

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ackbus/ackbus/bench/internal/role"
 )
 
 // errUsage says that the arguments are wrong; the flag package has told why.
@@ -19,11 +21,23 @@ const (
 	systemFloor   = "floor"
 	systemPlain   = "plain"
 	systemBus     = "bus"
+	systemRPC     = "rpc"
+	systemNATS    = "nats"
+	systemWorker  = "worker"
+	systemAsynq   = "asynq"
 	systemGateway = "gateway"
 	systemIdle    = "idle"
 )
 
-var systems = []string{systemFloor, systemPlain, systemBus, systemGateway, systemIdle}
+var systems = []string{systemFloor, systemPlain, systemBus, systemRPC, systemNATS, systemGateway, systemIdle, systemWorker, systemAsynq}
+
+// peerSystems are of another module, which is built when one of them is asked for.
+var peerSystems = []string{systemNATS, systemAsynq}
+
+// ownSystems are the others.
+func ownSystems() []string {
+	return slices.DeleteFunc(slices.Clone(systems), func(name string) bool { return slices.Contains(peerSystems, name) })
+}
 
 // settings are what the flags set.
 type settings struct {
@@ -34,8 +48,9 @@ type settings struct {
 	users       int   // WebSocket clients, each a user
 	sessions    int   // idle ones
 	concurrency int   // of the responder's handler
+	prefetch    int   // of the worker's pool
 	json        bool
-	profiles    profiles
+	profiles    role.Profiles
 }
 
 func parseSettings(args []string, usage io.Writer) (settings, error) {
@@ -46,11 +61,13 @@ func parseSettings(args []string, usage io.Writer) (settings, error) {
 	f.SetOutput(usage)
 	f.IntVar(&s.rounds, "rounds", 5, "how often the systems take turns")
 	f.Float64Var(&seconds, "seconds", 2, "how long each system is measured at each load in a round")
-	f.StringVar(&only, "only", strings.Join(systems, ","), "which systems, separated by commas")
+	f.StringVar(&only, "only", strings.Join(ownSystems(), ","),
+		"which systems, separated by commas; "+strings.Join(peerSystems, ",")+" are built first, from bench/peers")
 	f.StringVar(&inFlight, "in-flight", "", "which loads, separated by commas; empty: all")
 	f.IntVar(&s.users, "users", 100, "WebSocket clients of gateway")
 	f.IntVar(&s.sessions, "sessions", 10_000, "WebSocket sessions of idle; fewer where the limit of open files asks for it")
 	f.IntVar(&s.concurrency, "concurrency", 1, "how many calls of the bus's handler run at once")
+	f.IntVar(&s.prefetch, "prefetch", 0, "how many jobs the worker's pool takes beyond those that it runs")
 	f.BoolVar(&s.json, "json", false, "print JSON instead of tables")
 	f.StringVar(&s.profiles.CPU, "cpuprofile", "", "write CPU profiles, one a process, to `FILE`.<process>")
 	f.StringVar(&s.profiles.Allocations, "memprofile", "", "write profiles of every allocation, one a process, to `FILE`.<process>")
@@ -79,8 +96,8 @@ func (s *settings) check(rest []string) error {
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("%q is no flag", rest[0])
-	case s.rounds < 1 || s.users < 1 || s.sessions < 1 || s.concurrency < 1:
-		return errors.New("--rounds, --users, --sessions and --concurrency want a number of at least 1")
+	case s.rounds < 1 || s.users < 1 || s.sessions < 1 || s.concurrency < 1 || s.prefetch < 0:
+		return errors.New("--rounds, --users, --sessions and --concurrency want a number of at least 1, --prefetch of at least 0")
 	case s.measured < 50*time.Millisecond || s.measured > time.Minute:
 		return errors.New("--seconds wants 0.05 to 60")
 	}
@@ -117,5 +134,6 @@ func (s *settings) longest() time.Duration {
 	for _, n := range loadsOf {
 		loads += len(n)
 	}
+	loads += 4 * len(jobSystems) // what one enqueues in a turn may take long to drain
 	return time.Duration(s.rounds*loads)*2*(s.measured+s.warmup()) + 5*time.Minute
 }

@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/ackbus/ackbus/bench/internal/role"
 )
 
 // Opcodes and the bits beside them (RFC 6455, section 5.2).
@@ -55,7 +57,7 @@ func dialSocket(ctx context.Context, addr, user string) (*socket, error) {
 }
 
 func (s *socket) greet(addr, user string) error {
-	if err := s.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := s.conn.SetDeadline(time.Now().Add(role.Patience)); err != nil {
 		return err
 	}
 	// The key is the RFC's own sample: it proves nothing that a benchmark needs to know.

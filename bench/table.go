@@ -20,7 +20,7 @@ func (r *report) writeTables(w io.Writer) error {
 	}
 	fmt.Fprintf(w, ", %s, Redis %s; bodies of %d B, %d rounds of %g s a load; min / median / max over the rounds\n\n",
 		m.Go, m.Redis, s.BodyBytes, s.Rounds, s.Seconds)
-	parts := []string{r.resultTable(), r.idleTable(), r.figureTable()}
+	parts := []string{r.resultTable(), r.idleTable(), r.jobTable(), r.figureTable()}
 	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
 	_, err := fmt.Fprintln(w, strings.Join(parts, "\n\n"))
 	return err
@@ -56,7 +56,7 @@ func (r *report) resultTable() string {
 	return t.Render()
 }
 
-// processorTimes lists the median for each process, named by its role alone.
+// processorTimes is the spread of what a request costs, and the median for each process, named by its role alone.
 func (res *result) processorTimes() string {
 	names := make(map[string]bool)
 	for _, t := range res.Rounds {
@@ -73,7 +73,10 @@ func (res *result) processorTimes() string {
 		}
 		parts = append(parts, fmt.Sprintf("%s %.1f", role, median))
 	}
-	return strings.Join(parts, ", ")
+	if len(parts) == 0 {
+		return ""
+	}
+	return res.spread(turn.cost).tenths() + " (" + strings.Join(parts, ", ") + ")"
 }
 
 func (res *result) failureText() string {
@@ -125,6 +128,9 @@ func (f figure) show(v float64) string {
 func (s spread) whole() string {
 	return whole(s.Least) + " / " + whole(s.Median) + " / " + whole(s.Most)
 }
+
+// tenths prints all three with a digit behind the point.
+func (s spread) tenths() string { return fmt.Sprintf("%.1f / %.1f / %.1f", s.Least, s.Median, s.Most) }
 
 // whole groups digits by thousands.
 func whole(v float64) string {

@@ -1,4 +1,4 @@
-package main
+package role
 
 import (
 	"context"
@@ -12,12 +12,13 @@ import (
 	"github.com/ackbus/ackbus/internal/run"
 )
 
-// patience is how long a request may take: so long that none fails because the machine is busy.
-const patience = 30 * time.Second
+// Patience is how long a request may take: so long that none fails because the machine is busy.
+const Patience = 30 * time.Second
 
-// A sample is what one load measured.
-type sample struct {
+// A Sample is what one load measured.
+type Sample struct {
 	Requests    int64         `json:"requests"`
+	Jobs        int64         `json:"jobs,omitempty"` // those outside the measured time included
 	Failures    int64         `json:"failures"`
 	Failure     string        `json:"failure,omitempty"` // the first one
 	Elapsed     time.Duration `json:"elapsed_ns"`
@@ -51,29 +52,29 @@ type shard struct {
 	_         [64]byte // shards of their own cache lines
 }
 
-// load keeps a number of requests in flight, each worker's next following its last, and measures those that end in time.
-func load(ctx context.Context, o order, call func(ctx context.Context, worker int) error) sample {
+// Load keeps a number of requests in flight, each worker's next following its last, and measures those that end in time.
+func Load(ctx context.Context, o Order, call func(ctx context.Context, worker int) error) Sample {
 	l := &loading{call: call}
 	for i := range l.shards {
-		l.shards[i].latencies = newLatencies()
+		l.shards[i].latencies = NewLatencies()
 	}
 	workers := run.New(context.Background()) // they end by themselves: none may be cut short in the middle of a request
 	for i := range o.InFlight {
 		workers.Go(func() {
 			// Of its own, as a caller's is: one for all would have them meet at its lock.
-			ctx, cancel := context.WithTimeout(ctx, o.Warmup+o.Measured+patience)
+			ctx, cancel := context.WithTimeout(ctx, o.Warmup+o.Measured+Patience)
 			defer cancel()
 			l.work(ctx, i)
 		})
 	}
-	pause(ctx, o.Warmup)
+	Pause(ctx, o.Warmup)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	cpu, began := cpuTime(), time.Now()
 	l.stage.Store(stageMeasured)
-	pause(ctx, o.Measured)
+	Pause(ctx, o.Measured)
 	l.stage.Store(stageOver)
-	s := sample{Elapsed: time.Since(began), CPU: cpuTime() - cpu}
+	s := Sample{Elapsed: time.Since(began), CPU: cpuTime() - cpu}
 	runtime.ReadMemStats(&after)
 	workers.Stop()
 	workers.Wait()
@@ -85,8 +86,9 @@ func load(ctx context.Context, o order, call func(ctx context.Context, worker in
 	return s
 }
 
-func newLatencies() *hdrhistogram.Histogram {
-	return hdrhistogram.New(100, int64(2*patience), 3)
+// NewLatencies is a histogram of anything that ends in time, in nanoseconds.
+func NewLatencies() *hdrhistogram.Histogram {
+	return hdrhistogram.New(100, int64(2*Patience), 3)
 }
 
 func (l *loading) work(ctx context.Context, worker int) {
@@ -101,7 +103,7 @@ func (l *loading) work(ctx context.Context, worker int) {
 		}
 		if l.stage.Load() == stageMeasured {
 			sh.mu.Lock()
-			_ = sh.latencies.RecordValue(int64(took)) // out of range is out of patience, which fails
+			_ = sh.latencies.RecordValue(int64(took)) // out of range is out of Patience, which fails
 			sh.mu.Unlock()
 		}
 	}
@@ -113,8 +115,8 @@ func (l *loading) fail(err error) {
 	l.first.CompareAndSwap(nil, &text)
 }
 
-func (l *loading) sum(s *sample) {
-	all := newLatencies()
+func (l *loading) sum(s *Sample) {
+	all := NewLatencies()
 	for i := range l.shards {
 		all.Merge(l.shards[i].latencies)
 	}

@@ -1,4 +1,4 @@
-package main
+package role
 
 import (
 	"bufio"
@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// usage is what a process uses.
-type usage struct {
+// Usage is what a process uses.
+type Usage struct {
 	CPU        time.Duration `json:"cpu_ns"`             // since it began
 	Resident   int64         `json:"resident,omitempty"` // bytes; 0: not known on this system
 	Heap       int64         `json:"heap"`               // bytes of live objects, and of dead ones not yet collected
@@ -22,15 +22,15 @@ type usage struct {
 
 // measureUsage may let memory settle first: a pause in which what has just happened ends, then a collection whose free pages go
 // back to the system, and as long a pause again.
-func measureUsage(ctx context.Context, settle time.Duration) usage {
+func measureUsage(ctx context.Context, settle time.Duration) Usage {
 	if settle > 0 {
-		pause(ctx, settle)
+		Pause(ctx, settle)
 		debug.FreeOSMemory()
-		pause(ctx, settle)
+		Pause(ctx, settle)
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return usage{
+	return Usage{
 		CPU: cpuTime(), Resident: resident(), Heap: int64(m.HeapAlloc), Stacks: int64(m.StackInuse),
 		Goroutines: runtime.NumGoroutine(),
 	}

@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package main
+package role
 
 import (
 	"syscall"
@@ -16,8 +16,8 @@ func cpuTime() time.Duration {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
-// allowFiles raises the limit of open files towards n, and returns what it is then.
-func allowFiles(n int) int {
+// AllowFiles raises the limit of open files towards n, and returns what it is then.
+func AllowFiles(n int) int {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
 		return n

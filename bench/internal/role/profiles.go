@@ -1,4 +1,4 @@
-package main
+package role
 
 import (
 	"errors"
@@ -7,15 +7,15 @@ import (
 	"runtime/pprof"
 )
 
-// profiles are the files that each process writes its profiles to, with its own name behind; empty: none.
-type profiles struct {
+// Profiles are the files that each process writes its profiles to, with its own name behind; empty: none.
+type Profiles struct {
 	CPU         string `json:"cpu,omitempty"`
 	Allocations string `json:"allocations,omitempty"`
 	Mutex       string `json:"mutex,omitempty"`
 }
 
-// of gives the files of one process.
-func (p profiles) of(process string) profiles {
+// Of gives the files of one process.
+func (p Profiles) Of(process string) Profiles {
 	for _, file := range []*string{&p.CPU, &p.Allocations, &p.Mutex} {
 		if *file != "" {
 			*file += "." + process
@@ -25,7 +25,7 @@ func (p profiles) of(process string) profiles {
 }
 
 // start begins profiling. The function that it returns ends it and writes the files.
-func (p profiles) start() (stop func() error, err error) {
+func (p Profiles) start() (stop func() error, err error) {
 	if p.Allocations != "" {
 		runtime.MemProfileRate = 4096
 	}
