@@ -70,7 +70,6 @@ type Bus struct {
 	draining atomic.Bool   // no new requests
 	closing  atomic.Bool
 	closed   chan struct{} // closed when closing begins
-	goodbye  chan struct{} // closed when the goodbye has left, or can't
 }
 
 // Open attaches to Redis. ctx bounds the call. Errors that wrap ErrUnavailable say that Redis can't be reached.
@@ -105,7 +104,7 @@ func newBus(id uuid.UUID, r relay.Relay, o Options, clock func() time.Duration) 
 		log: o.Logger.With(slog.String("node", o.Name)), group: run.New(context.Background()), now: clock, epoch: time.Now().Add(-clock()),
 		directory: newDirectory(), requests: newRequests(id, o.Prefix), claims: newClaims(id, o.Name, o.Prefix, o.MaxAwaited),
 		members: newMembers(id, o.Name, o.Prefix, o.Observer), down: make(map[int]bool), woken: make(chan struct{}, 1),
-		reports: make(chan struct{}, 1), holds: make(map[string]*hold), goodbye: make(chan struct{}), closed: make(chan struct{})}
+		reports: make(chan struct{}, 1), holds: make(map[string]*hold), closed: make(chan struct{})}
 	b.metrics = newMetrics(b, o.Metrics)
 	b.members.log = func(event string, m *member) {
 		b.log.Debug(event, slog.String("member", m.name), slog.String("id", m.id.String()))
@@ -126,7 +125,7 @@ func (b *Bus) start(ctx context.Context) error {
 
 // attach subscribes the node's own channels, and makes it known.
 func (b *Bus) attach(ctx context.Context) error {
-	if err := b.relay.Start(ctx, relay.Self{ID: b.idText, Observer: b.opts.Observer}, receiver{b}); err != nil {
+	if err := b.relay.Start(ctx, relay.Self{ID: b.idText, Observer: b.opts.Observer, Goodbye: b.goodbye}, receiver{b}); err != nil {
 		return err
 	}
 	for _, channel := range []string{replyChannel(b.prefix, b.id), nodeChannel(b.prefix, b.idText), membersChannel(b.prefix)} {

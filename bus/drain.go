@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/ackbus/ackbus/bus/relay"
 )
 
-const (
-	drainLook     = 20 * time.Millisecond
-	goodbyeWithin = 200 * time.Millisecond
-)
+const drainLook = 20 * time.Millisecond
 
 // Draining tells the others that this node takes no new sockets. Everything else goes on.
 func (b *Bus) Draining() {
@@ -55,28 +54,21 @@ func (b *Bus) Close() error {
 	fx := b.requests.take()
 	b.requestsMu.Unlock()
 	b.perform(fx)
-	b.sayGoodbye()
 	err := b.relay.Close()
 	b.group.Stop()
 	b.group.Wait()
 	return err
 }
 
-// sayGoodbye tells the others, and waits a little until it has left: so nobody has to find out.
-func (b *Bus) sayGoodbye() {
+// goodbye is what the others are told once Redis counts this node no more, so that nobody has to find out. It is nothing where
+// nobody knows the node.
+func (b *Bus) goodbye() relay.Packet {
 	b.membersMu.Lock()
-	known := b.members.began > 0
-	b.membersMu.Unlock()
-	if !known {
-		return // nobody knows this node
+	defer b.membersMu.Unlock()
+	if b.members.began == 0 {
+		return relay.Packet{}
 	}
-	b.withMembers(func(time.Duration) { b.members.leave() })
-	timer := time.NewTimer(goodbyeWithin)
-	defer timer.Stop()
-	select {
-	case <-b.goodbye:
-	case <-timer.C:
-	}
+	return b.members.leave()
 }
 
 // noteReach keeps since when no lane stands. The caller holds lanesMu.

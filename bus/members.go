@@ -22,7 +22,6 @@ const (
 // Tokens of the packets of membership.
 const (
 	rollToken = 1<<61 | 1 // a roll call, whose count says how many will answer
-	byeToken  = 1<<61 | 2 // this node's goodbye
 )
 
 // members is what a node knows of the others: a pure state machine like requests.
@@ -74,11 +73,10 @@ func (m *members) send(channel string) {
 	m.packets = append(m.packets, relay.Packet{Channel: channel, Payload: encodeAnnounce(m.self, m.name, m.me)})
 }
 
-// leave says goodbye.
-func (m *members) leave() {
+// leave is the goodbye, as is everything that the node tells about itself from now on.
+func (m *members) leave() relay.Packet {
 	m.me.flags |= memberLeaving
-	m.send(membersChannel(m.prefix))
-	m.packets[len(m.packets)-1].Token = byeToken
+	return relay.Packet{Channel: membersChannel(m.prefix), Payload: encodeAnnounce(m.self, m.name, m.me)}
 }
 
 // rolled takes the count of the roll call.

@@ -137,7 +137,7 @@ func (b *Bus) published(results []relay.Result) {
 	now := b.now()
 	for _, r := range results {
 		switch {
-		case r.Token == rollToken || r.Token == byeToken:
+		case r.Token == rollToken:
 			members = true
 		case r.Token&streamToken != 0:
 			claims = true
@@ -161,11 +161,8 @@ func (b *Bus) published(results []relay.Result) {
 
 func (b *Bus) publishedMembers(results []relay.Result) {
 	for _, r := range results {
-		switch r.Token {
-		case rollToken:
+		if r.Token == rollToken {
 			b.withMembers(func(now time.Duration) { b.members.rolled(now, r) })
-		case byeToken:
-			close(b.goodbye)
 		}
 	}
 }

@@ -183,6 +183,7 @@ func (n *memoryRelay) Close() error {
 		n.leaving = true
 		n.dropLocked()
 		h.notifyLocked()
+		n.sayGoodbyeLocked()
 		n.settleDownLocked()
 		n.closed = true
 		h.nodes = slices.DeleteFunc(h.nodes, func(o *memoryRelay) bool { return o == n })
@@ -193,6 +194,18 @@ func (n *memoryRelay) Close() error {
 		_ = h.waitLocked(context.Background()) // it does not end
 	}
 	return nil
+}
+
+// sayGoodbyeLocked publishes what the node wants published last. It lets go of the lock meanwhile.
+func (n *memoryRelay) sayGoodbyeLocked() {
+	if n.self.Goodbye == nil {
+		return
+	}
+	n.hub.mu.Unlock()
+	defer n.hub.mu.Lock()
+	if p := n.self.Goodbye(); p.Channel != "" {
+		_ = n.Publish(context.Background(), p) // as over Redis
+	}
 }
 
 // settleDownLocked waits until nothing was in flight to or from the node for a lull.

@@ -28,6 +28,7 @@ type Redis struct {
 	meters   *meters
 	outbox   *outbox
 	lanes    []*lane
+	goodbye  func() Packet
 	group    *run.Group
 	receiver Receiver // set by Start, before any goroutine
 	now      func() int64
@@ -97,7 +98,7 @@ func (r *Redis) Start(ctx context.Context, self Self, receiver Receiver) error {
 	if again {
 		return errors.New("relay: started twice")
 	}
-	r.receiver, r.outbox.receiver = receiver, receiver
+	r.receiver, r.outbox.receiver, r.goodbye = receiver, receiver, self.Goodbye
 	for _, l := range r.lanes {
 		l.attach(self)
 	}
@@ -243,8 +244,18 @@ func (r *Redis) leave() {
 		select {
 		case <-l.left:
 		case <-ctx.Done():
-			return
 		}
 	}
+	r.sayGoodbye(ctx)
 	r.outbox.flush(ctx, closeLull)
+}
+
+// sayGoodbye publishes what the node wants published last.
+func (r *Redis) sayGoodbye(ctx context.Context) {
+	if r.goodbye == nil {
+		return
+	}
+	if p := r.goodbye(); p.Channel != "" {
+		_ = r.outbox.publish(ctx, &p) // without room for it the others find out by themselves
+	}
 }

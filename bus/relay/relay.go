@@ -62,6 +62,9 @@ type Relay interface {
 type Self struct {
 	ID       string // the node's ID, unique in the cluster
 	Observer bool   // a short-lived client: it holds no beacons, so nobody counts on its subscriptions
+	// Goodbye is the packet that Close publishes once Redis counts the node no more, so that nobody takes its beacons for
+	// another's. Its channel may be empty: then nothing is. Nil: nothing is.
+	Goodbye func() Packet
 }
 
 // A Channel is a Redis channel, or a glob-style pattern over channels.
