@@ -125,12 +125,17 @@ func (m *member) sameAs(a announcement) bool {
 	return m.version == a.version && m.flags&memberDraining == a.flags&memberDraining
 }
 
-// died takes the news that Redis holds no connection of a member. One that still announced itself lately is not dead: it is
-// subscribing its lanes again, and what was at it comes back.
+// died takes the news that Redis holds no connection of a member. One that was heard lately is not dead: it is subscribing its lanes
+// again, or got no processor for a while, and its clients are there.
 func (m *members) died(now time.Duration, id uuid.UUID) {
-	if known := m.table[id]; known != nil && now-known.seen > m.every()+m.every()/2 {
+	if known := m.table[id]; known != nil && m.missed(now, known) {
 		m.drop(id, "member died")
 	}
+}
+
+// missed reports whether a member has not announced itself for long.
+func (m *members) missed(now time.Duration, known *member) bool {
+	return now-known.seen > missedMost*m.every()+m.every()/2
 }
 
 // every is how often members announce themselves.
@@ -162,7 +167,7 @@ func (m *members) advance(now time.Duration) {
 	}
 	m.checkSettled(now)
 	for _, known := range m.table {
-		if now-known.seen > missedMost*every+every/2 && !known.silent {
+		if m.missed(now, known) && !known.silent {
 			known.silent = true
 			m.log("member silent", known)
 		}

@@ -178,7 +178,8 @@ func (m *requests) counted(now time.Duration, p *pending, r relay.Result) {
 	switch {
 	case r.Err == nil:
 		t.state, t.count = tryCounted, r.Count
-		t.proof = t.guarded && m.settled && r.Beacon >= max(t.members, m.members) // who left or came meanwhile stands in for nobody
+		// Who left or came meanwhile stands in for nobody, and while a lane of this node is down it can't tell.
+		t.proof = t.guarded && m.settled && m.fallen == 0 && r.Beacon >= max(t.members, m.members)
 		if t.guarded && !t.proof {
 			m.suspects = now + suspectFor
 		}

@@ -28,7 +28,7 @@ func (a *attempts) run(ctx context.Context) (bus.Body, error) {
 	for {
 		in := a.client.choose(a.route, a.options, a.tried)
 		if in == nil {
-			if a.again(ctx) {
+			if a.fresher(ctx) || a.again(ctx) {
 				continue
 			}
 			return bus.Body{}, a.failure(ctx)
@@ -52,6 +52,19 @@ func (a *attempts) mayRepeat(in *instance) bool {
 		return false // the reader has seen items of it
 	}
 	return a.request.Idempotent || in.idempotent
+}
+
+// fresher takes what has become known since the call began: a client that has just started may have known one instance of several.
+func (a *attempts) fresher(ctx context.Context) bool {
+	if a.options.node != "" || ctx.Err() != nil {
+		return false
+	}
+	t, _ := a.client.await(ctx, "")
+	if t == nil || t.methods[a.request.Method] == nil || t.methods[a.request.Method] == a.route {
+		return false
+	}
+	a.route = t.methods[a.request.Method]
+	return true
 }
 
 // again begins the second round, if nobody was there in the first.

@@ -31,7 +31,7 @@ func (c *Client) left(from []*instance, o *callOptions, tried []*instance) []*in
 	var left, shunned []*instance
 	for _, in := range from {
 		switch {
-		case o.node != "" && o.node != in.name && o.node != in.text, slices.Contains(tried, in):
+		case o.node != "" && o.node != in.name && o.node != in.text, slices.ContainsFunc(tried, in.isAt):
 		case c.isShunned(in):
 			shunned = append(shunned, in)
 		default:
@@ -43,6 +43,9 @@ func (c *Client) left(from []*instance, o *callOptions, tried []*instance) []*in
 	}
 	return left
 }
+
+// isAt reports whether the other is at the same node.
+func (in *instance) isAt(other *instance) bool { return in.node == other.node }
 
 // lessLoaded is the one of two random instances with fewer calls in flight.
 func (c *Client) lessLoaded(from []*instance) *instance {

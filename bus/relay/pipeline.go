@@ -125,6 +125,7 @@ type flight struct {
 func (o *outbox) pump(l *link) error {
 	o.mu.Lock()
 	o.state, o.link, o.suspected = linkUp, l, nil
+	o.busy, o.flight = true, flight{began: o.now()} // nobody starts a pipeline before next does
 	o.exorciseLocked()
 	o.mu.Unlock()
 	for {
