@@ -35,15 +35,17 @@ func carrierOf(over string) string {
 
 // A frame is whatever a node sends; its type says which fields count.
 type frame struct {
-	Type        string `json:"type"`
-	ID          string `json:"id"`
-	Event       string `json:"event"`
-	Data        any    `json:"data"`
-	Ack         bool   `json:"ack"`
-	Redelivered bool   `json:"redelivered"`
-	Code        string `json:"code"`
-	Message     string `json:"message"`
-	Node        string `json:"node"`
+	Type        string  `json:"type"`
+	Ref         any     `json:"ref"`
+	ID          string  `json:"id"`
+	Event       string  `json:"event"`
+	Data        any     `json:"data"`
+	Ack         bool    `json:"ack"`
+	Redelivered bool    `json:"redelivered"`
+	Code        string  `json:"code"`
+	Message     string  `json:"message"`
+	Error       problem `json:"error"` // of a reply
+	Node        string  `json:"node"`
 }
 
 // A wire carries frames. One goroutine may read while another writes.
