@@ -154,6 +154,8 @@ func unsentError(ctx context.Context, err error) error {
 // unavailable turns an error of the relay into one of the bus.
 func unavailable(err error) error {
 	switch {
+	case errors.Is(err, relay.ErrUnavailable):
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case errors.Is(err, relay.ErrClosed):
 		return fmt.Errorf("%w (%w)", ErrBusClosed, err)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, ErrIDConflict),
