@@ -1,0 +1,127 @@
+// Command chaos runs a cluster through faults that a seed draws, and judges what everybody wrote down. With a directory as its argument it
+// judges the histories there again.
+//
+//	go run ./internal/chaos/cmd/chaos -seed 7 -minutes 2
+//	go run ./internal/chaos/cmd/chaos /tmp/chaos-1234
+//
+// A long run is made of rounds of 5 minutes, each with a new cluster and the next seed. The histories of a round that kept every promise
+// are removed.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/ackbus/ackbus/internal/chaos"
+	"github.com/ackbus/ackbus/internal/chaos/judge"
+)
+
+const (
+	// shown is how many violations of a rule are printed.
+	shown = 10
+	// round is how long a cluster lives at most: all that it did is judged at once, in memory.
+	round = 5 * time.Minute
+)
+
+func main() {
+	if os.Getenv(chaos.RoleEnv) != "" {
+		exit(chaos.Play(os.Stdin, os.Stdout))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := command(ctx)
+	stop()
+	exit(err)
+}
+
+func exit(err error) {
+	if err == nil {
+		os.Exit(0) //nolint:forbidigo // main ends the process
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1) //nolint:forbidigo // likewise
+}
+
+// flags are what a run is told.
+type flags struct {
+	o       chaos.Options
+	minutes float64
+	raced   bool
+}
+
+func command(ctx context.Context) error {
+	f := &flags{o: chaos.Options{Out: os.Stdout, Namespaces: true, Chosen: true}}
+	flag.Uint64Var(&f.o.Seed, "seed", 0, "what draws the faults and the traffic; 0: a fresh one")
+	flag.Float64Var(&f.minutes, "minutes", 1, "how long")
+	flag.IntVar(&f.o.Rate, "rate", 0, "calls that each of three publishers begins in a second (default 100)")
+	flag.StringVar(&f.o.Dir, "dir", "", "where histories and logs go (default a new temporary directory)")
+	flag.StringVar(&f.o.Only, "only", "", "do only the faults whose names begin so")
+	flag.BoolVar(&f.raced, "race", false, "build the nodes with the race detector")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		v, err := chaos.Judge(flag.Arg(0))
+		if err == nil {
+			err = report(v)
+		}
+		return err
+	}
+	if f.o.Seed == 0 {
+		f.o.Seed = rand.Uint64N(1e6) + 1
+	}
+	bin, err := os.MkdirTemp("", "chaos-bin-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(bin)
+	if f.o.Ackbus, err = chaos.Build(ctx, bin, f.raced); err != nil {
+		return err
+	}
+	return f.rounds(ctx)
+}
+
+// rounds fills the time. It stops at the first round that broke a promise.
+func (f *flags) rounds(ctx context.Context) error {
+	left := time.Duration(f.minutes * float64(time.Minute))
+	requests, seen := 0, 0
+	for ; left > 0; left -= round {
+		o := f.o
+		o.Duration = min(left, round)
+		v, dir, err := chaos.Run(ctx, o)
+		if err == nil {
+			err = report(v)
+		}
+		if err != nil {
+			return fmt.Errorf("%w\n%s", err, f.replay(o, dir))
+		}
+		if f.o.Dir == "" {
+			_ = os.RemoveAll(dir) // what is left of it harms nobody
+		}
+		requests, seen = requests+v.Requests, seen+v.Seen
+		f.o.Seed++
+	}
+	fmt.Fprintf(os.Stdout, "%d requests, %d messages seen, and every promise was kept\n", requests, seen)
+	return nil
+}
+
+// replay says how to see a round again.
+func (f *flags) replay(o chaos.Options, dir string) string {
+	again := fmt.Sprintf("make chaos SEED=%d MINUTES=%v", o.Seed, o.Duration.Minutes())
+	if o.Only != "" || o.Rate != 0 || f.raced {
+		again = fmt.Sprintf("go run ./internal/chaos/cmd/chaos -seed %d -minutes %v -only %q -rate %d -race=%v",
+			o.Seed, o.Duration.Minutes(), o.Only, o.Rate, f.raced)
+	}
+	return "replay:      " + again + "\njudge again: go run ./internal/chaos/cmd/chaos " + dir
+}
+
+// report prints the verdict, and is an error where something was violated.
+func report(v *judge.Verdict) error {
+	v.Print(os.Stdout, shown)
+	if n := len(v.Violations); n > 0 {
+		return fmt.Errorf("%d violations", n)
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+package judge
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ackbus/ackbus/internal/chaos/history"
+)
+
+const (
+	// grace is how long after its deadline a call may end.
+	grace = 50 * time.Millisecond
+	// carriage is how long an HTTP call may be on its way: the node's time begins when it has read it.
+	carriage = 20 * time.Millisecond
+	// aftermath is how long after a fault calls may still be refused: lanes and outboxes connect again.
+	aftermath = 3 * time.Second
+	// proxies is the process that carries bytes between the others.
+	proxies = "chaos"
+	// answers is who is touched where HTTP calls don't get through.
+	answers = "answers"
+	// machine is who is touched by what happens to Redis.
+	machine = "redis"
+)
+
+// hindrance is the part of a call's time that must have been lost for its outcome not to be held against anybody.
+const hindrance = 4
+
+// judgeCalls looks at whether, when, and how calls end.
+func judgeCalls(w *world, v *Verdict) {
+	for _, stray := range w.stray {
+		v.violatef(Identity, []history.Event{stray}, "%s of a call that nobody made", stray.Kind)
+	}
+	for _, key := range w.keys {
+		c := w.calls[key]
+		w.judgeEnd(v, c)
+		w.judgeFailure(v, c)
+	}
+}
+
+func (w *world) judgeEnd(v *Verdict, c *call) {
+	v.examine(OneOutcome)
+	if len(c.ends) == 0 {
+		if !w.died(c) {
+			v.violatef(OneOutcome, []history.Event{c.begin}, "%s to %s never ended", c.name(), c.To)
+		}
+		return
+	}
+	if len(c.ends) > 1 {
+		v.violatef(OneOutcome, append([]history.Event{c.begin}, c.ends...), "%s to %s ended %d times", c.name(), c.To, len(c.ends))
+	}
+	if end := c.end(); end.End.Failure != history.Broken && (c.Entry == "" || !w.cutOff(c)) {
+		late, excused := time.Duration(end.At-c.Deadline), w.excuse(c)
+		v.measure(OneOutcome, late-excused)
+		if late > grace+excused {
+			v.violatef(OneOutcome, []history.Event{c.begin, *end}, "%s to %s ended %v after its deadline, with stalls of %v",
+				c.name(), c.To, late, excused)
+		}
+	}
+}
+
+// excuse is what is added to the bound on a call's end. A publisher on the bus has its deadline's time and its own watchdog; one that asks
+// by HTTP is told by the node, whose time began later, through the proxies.
+func (w *world) excuse(c *call) time.Duration {
+	end := c.end().At
+	if c.Entry == "" {
+		return w.stalled(span{c.Deadline, end}, c.Publisher)
+	}
+	return carriage + w.stalled(span{c.begin.At, end}, c.Publisher, c.Entry, proxies)
+}
+
+// cutOff reports whether the answer may have been held up on its way from the node: TCP takes a while to send again.
+func (w *world) cutOff(c *call) bool {
+	around := span{c.begin.At - aftermath.Nanoseconds(), c.end().At}
+	return slices.ContainsFunc(w.faults, func(f fault) bool {
+		return f.meets(around) && f.touches(c.Entry) && f.touches(answers)
+	})
+}
+
+// died reports whether the publisher was killed before the call could end.
+func (w *world) died(c *call) bool {
+	for _, f := range w.faults {
+		if f.Does == history.Kills && f.touches(c.Publisher) && f.to >= c.begin.At {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *world) judgeFailure(v *Verdict, c *call) {
+	end := c.end()
+	if end == nil || end.End.Receipt != nil {
+		return
+	}
+	v.examine(Refusals)
+	around := span{c.begin.At - aftermath.Nanoseconds(), end.At}
+	switch end.End.Failure {
+	case "":
+		if !c.Publish {
+			v.violatef(Refusals, []history.Event{c.begin, *end}, "%s to %s ended with nothing", c.name(), c.To)
+		}
+		return
+	case history.Unavailable, history.Overloaded, history.Ambiguous:
+		if w.touched(around, machine, c.From, c.Publisher) || w.hindered(c) {
+			return
+		}
+	case history.Broken:
+		if c.Entry != "" && w.touched(around, c.Entry) || w.hindered(c) {
+			return
+		}
+	}
+	v.violatef(Refusals, []history.Event{c.begin, *end}, "%s to %s: %s, and nothing was wrong", c.name(), c.To, end.End.Failure)
+}
+
+// hindered reports whether one of the processes stood still for much of the call: the machine had no time for it.
+func (w *world) hindered(c *call) bool {
+	s := c.span()
+	for actor := range w.stalls {
+		if w.stalled(s, actor).Nanoseconds()*hindrance >= s.to-s.from {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,67 @@
+package judge
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ackbus/ackbus/internal/chaos/history"
+)
+
+// noticed is how soon what a node had claimed must be over.
+func (f *fault) noticed() (time.Duration, bool) {
+	switch f.Does {
+	case history.Kills:
+		return time.Second, true
+	case history.Silences:
+		return 3 * time.Second, true
+	}
+	return 0, false
+}
+
+// judgeDeaths looks at requests under way when a node died or fell silent, all of whose deliveries were that node's and are unknown. A
+// publisher that had trouble of its own at the time may not judge others, so only faults that stand alone count.
+func judgeDeaths(w *world, v *Verdict) {
+	for i := range w.faults {
+		f := &w.faults[i]
+		limit, deadly := f.noticed()
+		if !deadly || !w.alone(f, limit) {
+			continue
+		}
+		for _, key := range w.keys {
+			if c := w.calls[key]; c.begin.At < f.from && c.span().to > f.from && w.lost(c, f) {
+				w.judgeDeath(v, c, f, limit)
+			}
+		}
+	}
+}
+
+// alone reports whether no other fault is near.
+func (w *world) alone(f *fault, limit time.Duration) bool {
+	near := span{f.from, f.from + limit.Nanoseconds()}
+	return !slices.ContainsFunc(w.faults, func(o fault) bool { return o.Number != f.Number && lengthened(o.span, settling).meets(near) })
+}
+
+// lost reports whether all that became of the call is that one touched node fell silent.
+func (w *world) lost(c *call, f *fault) bool {
+	r := c.receipt()
+	if r == nil || r.Outcome != "unknown" || r.Expected == 0 || f.touches(c.From, c.Publisher) {
+		return false
+	}
+	return !slices.ContainsFunc(r.Deliveries, func(d history.Delivery) bool { return d.Outcome != "unknown" || !f.touches(d.Node) })
+}
+
+func (w *world) judgeDeath(v *Verdict, c *call, f *fault, limit time.Duration) {
+	v.examine(Death)
+	end := c.end()
+	took := time.Duration(end.At - f.from)
+	actors := []string{c.Publisher, proxies}
+	if c.Entry != "" {
+		actors = append(actors, c.Entry)
+	}
+	excused := w.stalled(span{f.from, end.At}, actors...)
+	v.measure(Death, took-excused)
+	if took > limit+excused && end.At-c.Deadline < 0 {
+		v.violatef(Death, []history.Event{c.begin, *end}, "%s to %s ended %v after fault %d (%s), with stalls of %v",
+			c.name(), c.To, took, f.Number, f.Name, excused)
+	}
+}

@@ -1,0 +1,165 @@
+package judge
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ackbus/ackbus/internal/chaos/history"
+)
+
+// A Rule is one promise, or one part of it.
+type Rule string
+
+// The rules.
+const (
+	// OneOutcome: each call ends exactly once, by its deadline plus 50 ms.
+	OneOutcome Rule = "one outcome"
+	// Refusals: a call is refused, or breaks, only when something is wrong with Redis or with the node that was asked.
+	Refusals Rule = "refusals"
+	// TrueReceipt: the outcome follows from the deliveries, and the times fit.
+	TrueReceipt Rule = "true receipt"
+	// Confirmed: a client acknowledged, or refused, before the receipt says so, and with that reply.
+	Confirmed Rule = "confirmed"
+	// Unwritten: where a receipt says that nothing was written, nothing is seen.
+	Unwritten Rule = "unwritten"
+	// Identity: a message has one ID, and comes only to whom it is for.
+	Identity Rule = "identity"
+	// Once: no socket gets an ID twice, and no client handles one twice.
+	Once Rule = "once"
+	// Marked: what comes again to a client that has changed sockets is marked as redelivered, but for a first copy that was on its way.
+	Marked Rule = "marked"
+	// Order: what one publisher handed over one after another to one address comes in that order, but for what is redelivered.
+	Order Rule = "order"
+	// NoReceiver is not said of a client that is connected, unless its own node is in trouble.
+	NoReceiver Rule = "no receiver"
+	// Calm: from 3 s after a fault to the next one, each call ends as its clients' manner has it.
+	Calm Rule = "calm"
+	// Late: nothing is delivered later than its deadline plus 2.5 s.
+	Late Rule = "late"
+	// Death: what a node had claimed is unknown within 1 s of its death, and within 3 s of its silence.
+	Death Rule = "death"
+	// Joined: the same ID again, after a call that got what it wanted, ends as that one did, and nothing is delivered again.
+	Joined Rule = "joined"
+	// Left: at the end nothing is held that was not held at the start.
+	Left Rule = "left over"
+	// Process: no process ends by itself, or with a complaint.
+	Process Rule = "process"
+)
+
+// Rules are all of them.
+func Rules() []Rule {
+	return []Rule{OneOutcome, Refusals, TrueReceipt, Confirmed, Unwritten, Identity, Once, Marked, Order, NoReceiver, Calm, Late, Death,
+		Joined, Left, Process}
+}
+
+// A Violation is a promise that was not kept.
+type Violation struct {
+	Rule     Rule
+	Text     string
+	Evidence []string // files and lines
+}
+
+func (v Violation) String() string {
+	return fmt.Sprintf("%s: %s [%s]", v.Rule, v.Text, strings.Join(v.Evidence, " "))
+}
+
+// A Verdict is what a history shows.
+type Verdict struct {
+	Violations []Violation
+	Examined   map[Rule]int           // how many cases each rule had
+	Worst      map[Rule]time.Duration // how near a rule about time came to its bound, stalls taken off
+	Outcomes   map[string]int         // of requests, with failures by their names
+	Faults     map[string]int
+	Requests   int
+	Published  int
+	Seen       int
+}
+
+// Judge holds a history against all rules. The events are in the order of time.
+func Judge(events []history.Event) *Verdict {
+	w := newWorld(events)
+	v := &Verdict{Examined: map[Rule]int{}, Worst: map[Rule]time.Duration{}, Outcomes: map[string]int{}, Faults: map[string]int{}}
+	for _, check := range []func(*world, *Verdict){judgeCalls, judgeReceipts, judgeSights, judgeOrder, judgeReach, judgeDeaths,
+		judgeJoined, judgeRest} {
+		check(w, v)
+	}
+	v.sum(w)
+	return v
+}
+
+func (v *Verdict) sum(w *world) {
+	for _, c := range w.calls {
+		v.Seen += len(c.seen)
+		if c.Publish {
+			v.Published++
+			continue
+		}
+		v.Requests++
+		switch end := c.end(); {
+		case end == nil:
+			v.Outcomes["none"]++
+		case end.End.Receipt != nil:
+			v.Outcomes[end.End.Receipt.Outcome]++
+		default:
+			v.Outcomes["("+end.End.Failure+")"]++
+		}
+	}
+	for _, f := range w.faults {
+		v.Faults[f.Name]++
+	}
+}
+
+// examine counts a case of a rule.
+func (v *Verdict) examine(r Rule) { v.Examined[r]++ }
+
+// measure keeps the worst time that a rule has seen.
+func (v *Verdict) measure(r Rule, took time.Duration) { v.Worst[r] = max(v.Worst[r], took) }
+
+func (v *Verdict) violatef(r Rule, evidence []history.Event, format string, args ...any) {
+	where := make([]string, len(evidence))
+	for i, e := range evidence {
+		where[i] = e.Where
+	}
+	v.Violations = append(v.Violations, Violation{r, fmt.Sprintf(format, args...), where})
+}
+
+// Broken counts the violations of each rule.
+func (v *Verdict) Broken() map[Rule]int {
+	broken := make(map[Rule]int)
+	for _, one := range v.Violations {
+		broken[one.Rule]++
+	}
+	return broken
+}
+
+// Print writes the verdict for a person: each rule in a line, and at most so many violations of each.
+func (v *Verdict) Print(to io.Writer, most int) {
+	fmt.Fprintf(to, "%d requests, %d published, %d messages seen\n", v.Requests, v.Published, v.Seen)
+	fmt.Fprintf(to, "outcomes: %s\nfaults:   %s\n", counted(v.Outcomes), counted(v.Faults))
+	broken := v.Broken()
+	for _, r := range Rules() {
+		fmt.Fprintf(to, "%-14s %8d examined %6d violated", r, v.Examined[r], broken[r])
+		if worst, timed := v.Worst[r]; timed {
+			fmt.Fprintf(to, "   worst %v", worst.Round(100*time.Microsecond))
+		}
+		fmt.Fprintln(to)
+	}
+	shown := make(map[Rule]int)
+	for _, one := range v.Violations {
+		if shown[one.Rule]++; shown[one.Rule] <= most {
+			fmt.Fprintln(to, "VIOLATED", one)
+		}
+	}
+}
+
+func counted(numbers map[string]int) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(numbers)) {
+		parts = append(parts, fmt.Sprintf("%s %d", name, numbers[name]))
+	}
+	return strings.Join(parts, ", ")
+}
