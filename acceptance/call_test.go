@@ -87,7 +87,7 @@ func TestUnknownMethod(t *testing.T) {
 	r = c.replies(t, "r2", "math.sum", "echo 3", nil)
 	c.knows(t, "math.sum", 1)
 	r.kill()
-	wantGone(t, c.gw2, 3*time.Second) // that nobody is there is certain once a dead member counts no more
+	wantGone(t, c.gw2, 5*time.Second) // that nobody is there is certain once a dead member counts no more
 }
 
 // wantGone calls the method whose last instance has gone until that is known. Each call ends within the limit, and none as if it had been
