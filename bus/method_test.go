@@ -250,3 +250,21 @@ func TestALostAskIsNoSilenceLater(t *testing.T) {
 		t.Fatalf("%v after a second", p.outcome)
 	}
 }
+
+// An acknowledgement that overtakes the news of the writing says that the message was written.
+func TestAcknowledgedIsWritten(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		nodes := settled(t, relay.NewHub(nil), 2)
+		connect(t, nodes[1], func(_ *Message, t Ticket) {
+			time.AfterFunc(time.Millisecond, func() {
+				t.Confirm(JSON("ok"))
+				t.Written()
+			})
+		}, User("1"))
+		r, err := nodes[0].Request(t.Context(), User("1"), "e", JSON(1))
+		wantOutcome(t, r, err, OutcomeConfirmed)
+		if d := r.Deliveries[0]; d.Written == 0 || d.Written > d.Settled {
+			t.Errorf("written after %v, settled after %v", d.Written, d.Settled)
+		}
+	})
+}

@@ -11,6 +11,9 @@ func (c *claims) step(now time.Duration, r *record, i int, o Outcome, m memo) bo
 		c.ignored++
 		return false
 	}
+	if o == OutcomeConfirmed && s.wrote == 0 {
+		s.wrote = max(now, 1) // the acknowledgement has overtaken the news of the writing
+	}
 	if o != OutcomeWritten {
 		c.settle(now, r, i, o, m)
 		return true

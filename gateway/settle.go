@@ -64,6 +64,7 @@ func (w *awaited) answer(f *frame) bool {
 	if code == "" {
 		code = bus.CodeRejected
 	}
+	w.ticket.Written() // the writer may not have said so yet
 	return w.ticket.Reject(code, clipTo(f.Message, maxReason))
 }
 
