@@ -41,10 +41,8 @@ func (s *session) ack(f *frame) {
 		s.gw.metrics.unknownAcks.Inc()
 		return
 	}
-	took := time.Duration(0)
-	if before == stageWriting {
-		w.ticket.Written() // the client was faster than the return of the write
-	} else {
+	took := time.Duration(0) // the client was faster than the return of the write
+	if before == stageWritten {
 		took = time.Since(w.written)
 	}
 	if w.answer(f) {
