@@ -10,12 +10,13 @@ import (
 	"github.com/ackbus/ackbus/bus"
 	"github.com/ackbus/ackbus/bus/relay"
 	"github.com/ackbus/ackbus/gateway"
+	"github.com/ackbus/ackbus/internal/minired"
 	"github.com/ackbus/ackbus/internal/run"
 )
 
 // A cluster is what the demonstration plays on: an embedded Redis and three nodes, the last of which can be cut off.
 type cluster struct {
-	redis   *embedded
+	redis   *minired.Server
 	nodes   []*node
 	link    *link // between node-3 and the Redis
 	group   *run.Group
@@ -50,7 +51,7 @@ func startCluster(ctx context.Context, log *slog.Logger) (*cluster, error) {
 
 func (c *cluster) nodeOptions(name string) *nodeOptions {
 	return &nodeOptions{
-		bus:     busFlags{redis: c.redis.url(), prefix: "ackbus:", lanes: 4},
+		bus:     busFlags{redis: c.redis.URL(), prefix: "ackbus:", lanes: 4},
 		options: bus.Options{Name: name, Logger: c.log},
 		listen:  "127.0.0.1:0", tcp: "127.0.0.1:0", admin: off,
 		// A volatile message is dropped as soon as anything waits before it: one client that does not read shows it at once.
@@ -102,5 +103,5 @@ func (c *cluster) close() {
 	for _, g := range c.clients {
 		g.close()
 	}
-	c.redis.close()
+	c.redis.Close()
 }

@@ -86,8 +86,8 @@ func (s *serve) run(cmd *cobra.Command, _ []string) error {
 		if err != nil {
 			return err
 		}
-		defer redis.close()
-		s.bus.redis = redis.url()
+		defer redis.Close()
+		s.bus.redis = redis.URL()
 	}
 	s.warn(log, len(keys))
 	n, err := startNode(ctx, s.nodeOptions(authenticate, keys, log))

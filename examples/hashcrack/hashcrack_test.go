@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ackbus/ackbus/internal/minired"
 	"github.com/ackbus/ackbus/internal/redistest"
 	"github.com/ackbus/ackbus/worker"
 )
@@ -123,12 +124,12 @@ func TestWithoutBroker(t *testing.T) {
 
 // A worker may come before the ventilator's broker.
 func TestWorkerFirst(t *testing.T) {
-	free, err := startBroker("127.0.0.1:0")
+	free, err := minired.Start("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := free.redis.Addr()
-	free.close()
+	address := strings.TrimPrefix(free.URL(), "redis://")
+	free.Close()
 	early := start(t, "work", "-redis", "redis://"+address)
 	early.told("waiting for")
 	sink := start(t, "crack", "-listen", address, "-hash", hashOf("go"), "-length", "2")

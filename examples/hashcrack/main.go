@@ -24,6 +24,7 @@ import (
 
 	"github.com/ackbus/ackbus/bus"
 	"github.com/ackbus/ackbus/bus/relay"
+	"github.com/ackbus/ackbus/internal/minired"
 	"github.com/ackbus/ackbus/worker"
 )
 
@@ -112,12 +113,12 @@ func crackMain(ctx context.Context, args []string, out, errOut io.Writer) error 
 		return &usageError{errors.New("-ahead: want 1 or more")}
 	}
 	if *redis == "" {
-		b, err := startBroker(*listen)
+		b, err := minired.Start(*listen)
 		if err != nil {
-			return err
+			return fmt.Errorf("the broker inside: %w", err)
 		}
-		defer b.close()
-		*redis = b.url()
+		defer b.Close()
+		*redis = b.URL()
 		fmt.Fprintf(errOut, "workers connect with: hashcrack work -redis %s\n", *redis)
 	}
 	p, err := attach(ctx, *redis, "ventilator", errOut)
