@@ -82,8 +82,7 @@ func (c *claims) stream(now time.Duration, publisher uuid.UUID) *stream {
 	s := c.streams[publisher]
 	if s == nil {
 		c.epochs++
-		s = &stream{id: publisher, number: c.epochs, epoch: c.epochs, channel: replyChannel(c.prefix, publisher),
-			records: make(map[uint64][]*record)}
+		s = &stream{id: publisher, number: c.epochs, epoch: c.epochs, channel: replyChannel(c.prefix, publisher)}
 		c.streams[publisher], c.numbers[s.number] = s, s
 	}
 	s.seen = now
@@ -272,7 +271,7 @@ func (c *claims) cancel(publisher uuid.UUID, seq uint64, gaveUp bool) {
 	if s == nil {
 		return
 	}
-	for _, r := range s.records[seq] {
+	for _, r := range s.records.get(seq) {
 		w := r.watcher(s, seq)
 		if w == nil {
 			continue
@@ -310,7 +309,7 @@ func (c *claims) sweep(now time.Duration) {
 	c.forget(now)
 	for id, s := range c.streams {
 		s.expire(now)
-		if now-s.seen > forgetAfter && len(s.kept) == 0 && len(s.records) == 0 && s.settled() {
+		if now-s.seen > forgetAfter && len(s.kept) == 0 && s.records.len() == 0 && s.settled() {
 			delete(c.streams, id)
 			delete(c.numbers, s.number)
 		}

@@ -154,10 +154,7 @@ func (b *Bus) perform(fx effects) {
 // performClaims does what the claims machine wants done.
 func (b *Bus) performClaims(fx claimEffects) {
 	if fx.report {
-		select {
-		case b.reports <- struct{}{}:
-		default:
-		}
+		b.report()
 	}
 	for _, h := range fx.ended {
 		h.giveUp()
@@ -172,6 +169,14 @@ func (b *Bus) performClaims(fx claimEffects) {
 		b.release(key)
 	}
 	b.post(fx.packets)
+}
+
+// report has the batches that are due sealed and sent.
+func (b *Bus) report() {
+	select {
+	case b.reports <- struct{}{}:
+	default:
+	}
 }
 
 // post hands packets over without waiting. One for which there is no room is as good as lost, and is sent again like one.

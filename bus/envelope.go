@@ -49,6 +49,14 @@ const (
 
 func (f flags) has(other flags) bool { return f&other != 0 }
 
+// when is the flags if set, and none otherwise.
+func (f flags) when(set bool) flags {
+	if set {
+		return f
+	}
+	return 0
+}
+
 // envelope is a message on the wire. Parsed, its byte slices belong to the payload.
 type envelope struct {
 	id      uuid.UUID

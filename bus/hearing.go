@@ -86,7 +86,7 @@ func (m *requests) apply(now time.Duration, from *peer, b batch) error {
 }
 
 func (m *requests) claimed(now time.Duration, from *peer, e *claimEntry) {
-	p := m.table[e.seq]
+	p := m.table.get(e.seq)
 	switch {
 	case p == nil:
 		m.late++
@@ -110,7 +110,7 @@ func (m *requests) claimed(now time.Duration, from *peer, e *claimEntry) {
 }
 
 func (m *requests) stepped(now time.Duration, from *peer, s *stepEntry, at time.Duration) {
-	p := m.table[s.seq]
+	p := m.table.get(s.seq)
 	if p == nil {
 		m.late++
 		return
@@ -280,7 +280,7 @@ func (m *requests) known() []*peer {
 // underWay lists the requests that are wanted, in the order in which they began.
 func (m *requests) underWay(wanted func(*pending) bool) []*pending {
 	var list []*pending
-	for _, p := range m.table {
+	for _, p := range m.table.all() {
 		if wanted(p) {
 			list = append(list, p)
 		}

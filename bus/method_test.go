@@ -225,7 +225,7 @@ func TestOnDeliveryPanics(t *testing.T) {
 			}()
 			_, _ = nodes[0].Request(t.Context(), User("1"), "e", JSON(1), Require(All()), OnDelivery(func(Delivery) { panic("mine") }))
 		}()
-		if n := len(nodes[0].requests.table); n != 0 {
+		if n := nodes[0].requests.table.len(); n != 0 {
 			t.Errorf("%d requests are still under way", n)
 		}
 		r, err := nodes[0].Request(t.Context(), User("1"), "e", JSON(1), Require(All()))

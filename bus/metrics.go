@@ -93,13 +93,13 @@ func (b *Bus) Stats() Stats {
 	s.Nodes = len(b.members.table) + 1
 	b.membersMu.Unlock()
 	b.requestsMu.Lock()
-	s.Pending, s.LateReports = len(b.requests.table), b.requests.late
+	s.Pending, s.LateReports = b.requests.table.len(), b.requests.late
 	b.requestsMu.Unlock()
 	b.claimsMu.Lock()
 	defer b.claimsMu.Unlock()
 	s.Awaited, s.IgnoredSteps = b.claims.awaited, b.claims.ignored
 	for _, stream := range b.claims.streams {
-		s.Records += len(stream.records)
+		s.Records += stream.records.len()
 		if !stream.settled() {
 			s.Unreported++
 		}

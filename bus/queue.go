@@ -70,6 +70,7 @@ func (q *queue) Forget(uuid.UUID) {}
 // work handles what is queued, and ends when nothing is.
 func (q *queue) work() {
 	ended, handled := false, 0
+	var now time.Duration // since the answer before; 0: not known
 	defer func() {
 		if ended {
 			return
@@ -101,7 +102,7 @@ func (q *queue) work() {
 		handled = 1
 		next := q.nextLocked()
 		q.mu.Unlock()
-		q.handle(next)
+		now = q.handle(next, now)
 	}
 }
 
@@ -126,11 +127,15 @@ func (q *queue) nextLocked() delivered {
 // queueSlack is how many taken messages may lie before those that wait.
 const queueSlack = 64
 
-func (q *queue) handle(d delivered) {
-	now := q.bus.now()
+// handle calls the handler and tells what it says. It takes and returns what time it is, as far as that is known: reading the clock
+// costs as much as the rest.
+func (q *queue) handle(d delivered, now time.Duration) time.Duration {
+	if now == 0 {
+		now = q.bus.now()
+	}
 	if d.late(q.bus.epoch.Add(now)) {
 		d.ticket.Expire()
-		return
+		return 0
 	}
 	ctx := &handling{bus: q.bus.group.Context(), deadline: d.message.Deadline}
 	defer ctx.end()
@@ -143,15 +148,16 @@ func (q *queue) handle(d delivered) {
 	}()
 	reply, err := q.call(ctx, d.message)
 	returned = true
-	if err != nil && d.late(time.Now()) {
-		return // it waited for its context: the deadline itself says what became of the message
-	}
-	if err != nil {
+	now = q.bus.now()
+	switch {
+	case err == nil:
+		d.ticket.confirm(now, reply)
+	case !d.late(q.bus.epoch.Add(now)):
 		r := rejectionOf(err)
-		d.ticket.RejectWith(r.Code, r.Message, reply)
-		return
+		d.ticket.reject(now, r.Code, r.Message, reply)
+	default: // it waited for its context: the deadline itself says what became of the message
 	}
-	d.ticket.Confirm(reply)
+	return now
 }
 
 // call turns a panic into a rejection: no panic of a handler takes the node down.

@@ -15,14 +15,20 @@ type receiver struct{ *Bus }
 func (b receiver) Receive(m relay.Message) {
 	r := reader{p: m.Payload}
 	var (
-		e envelope
-		c control
+		e   envelope
+		c   control
+		due bool // claims are to be reported: those of one payload together
 	)
+	defer func() {
+		if due {
+			b.report()
+		}
+	}()
 	for len(r.p) > 0 {
 		k := r.kind()
 		if r.err == nil && k == kindMessage {
 			if e.parse(&r); r.err == nil {
-				b.message(&e, m.Pattern)
+				due = b.message(&e, m.Pattern) || due
 			}
 		} else if r.err == nil {
 			if c.parse(k, &r); r.err == nil {
@@ -37,8 +43,8 @@ func (b receiver) Receive(m relay.Message) {
 	}
 }
 
-// message takes one copy of a message: it is claimed, then handed to the endpoints.
-func (b *Bus) message(e *envelope, pattern string) {
+// message takes one copy of a message: it is claimed, then handed to the endpoints. It says whether that is to be reported.
+func (b *Bus) message(e *envelope, pattern string) (due bool) {
 	var (
 		few    [8]*Attachment
 		key    = e.to
@@ -54,12 +60,13 @@ func (b *Bus) message(e *envelope, pattern string) {
 	record, n := b.claims.arrive(now, e, source, here)
 	fx := b.claims.take()
 	b.claimsMu.Unlock()
+	due, fx.report = fx.report, false
 	b.performClaims(fx)
 	if e.flags.has(flagReceipt) {
 		b.rouse()
 	}
 	if n == 0 {
-		return
+		return due
 	}
 	m := e.message(place, pattern != "", b.epoch.Add(now))
 	m.Redelivered = m.Redelivered || record != nil && record.again
@@ -74,6 +81,7 @@ func (b *Bus) message(e *envelope, pattern string) {
 		}
 		record.slots[i].to.endpoint.Deliver(m, t)
 	}
+	return due
 }
 
 // message is the envelope as the endpoints at the place see it.

@@ -27,7 +27,7 @@ const (
 type requests struct {
 	self    uuid.UUID
 	prefix  string
-	table   map[uint64]*pending
+	table   numbered[*pending]
 	ghosts  map[uint64]*pending // over, while copies may be under way
 	wheel   *wheel[pending]
 	window  *window
@@ -73,7 +73,7 @@ func token(seq uint64, attempt uint32) uint64 {
 }
 
 func newRequests(self uuid.UUID, prefix string) *requests {
-	return &requests{self: self, prefix: prefix, table: make(map[uint64]*pending),
+	return &requests{self: self, prefix: prefix,
 		ghosts: make(map[uint64]*pending), wheel: newWheel[pending](tick, 512),
 		window: newWindow(), quota: newQuota(), peers: make(map[uuid.UUID]*peer)}
 }
@@ -97,7 +97,7 @@ func (m *requests) start(now time.Duration, p *pending) {
 	p.seq = m.window.take()
 	p.tries = append(p.tries[:0], try{sent: now})
 	p.resend = now + resendFirst
-	m.table[p.seq] = p
+	m.table.set(p.seq, p)
 	m.schedule(p)
 	if !p.opts.trustCount {
 		return
@@ -127,17 +127,22 @@ func (p *pending) packet(self uuid.UUID, now time.Duration, floor uint64, buf []
 	return relay.Packet{Channel: p.channel, Payload: e.append(buf), Token: token(p.seq, e.attempt)}
 }
 
-func (p *pending) flags() (f flags) {
-	for _, each := range [...]struct {
-		set  bool
-		flag flags
-	}{{!p.publish, flagReceipt}, {p.opts.volatile, flagVolatile}, {p.opts.id != uuid.Nil, flagChosen}, {p.again, flagAgain},
-		{p.recall, flagRecall}, {p.again || len(p.tries) > 1, flagRepeat},
-		{p.opts.level == Written, flagWritten}, {p.opts.level == Claimed, flagClaimed},
-		{p.opts.detail == DetailSummary, flagSummary}, {p.opts.detail == DetailAll, flagEach}} {
-		if each.set {
-			f |= each.flag
-		}
+func (p *pending) flags() flags {
+	f := flagReceipt.when(!p.publish) | flagVolatile.when(p.opts.volatile) | flagChosen.when(p.opts.id != uuid.Nil) |
+		flagAgain.when(p.again) | flagRecall.when(p.recall) | flagRepeat.when(p.again || len(p.tries) > 1)
+	switch p.opts.level {
+	case Written:
+		f |= flagWritten
+	case Claimed:
+		f |= flagClaimed
+	case Confirmed:
+	}
+	switch p.opts.detail {
+	case DetailSummary:
+		f |= flagSummary
+	case DetailAll:
+		f |= flagEach
+	case DetailAuto:
 	}
 	return f
 }
@@ -149,7 +154,7 @@ func (m *requests) published(now time.Duration, r relay.Result) {
 		return
 	}
 	seq := r.Token >> attemptBits
-	p := m.table[seq]
+	p := m.table.get(seq)
 	if p == nil {
 		p = m.ghosts[seq]
 	}
@@ -265,7 +270,7 @@ func (m *requests) abandon(now time.Duration) {
 }
 
 func (m *requests) finish(now time.Duration, p *pending, why end) {
-	delete(m.table, p.seq)
+	m.table.delete(p.seq)
 	m.wheel.stop(&p.timer)
 	m.quota.free(p)
 	if why != endSettled {

@@ -155,7 +155,7 @@ func (c *claims) settleBelow(s *stream, seq uint64) {
 	if seq >= s.floor {
 		return
 	}
-	filed := s.records[seq]
+	filed := s.records.get(seq)
 	kept := filed[:0]
 	for _, r := range filed {
 		if r.open > 0 {

@@ -27,7 +27,7 @@ type stream struct {
 	channel string // the publisher's reply channel
 	seen    time.Duration
 
-	records map[uint64][]*record // by number; several where patterns brought copies too
+	records numbered[[]*record] // by number; several where patterns brought copies too
 	floor   uint64
 
 	epoch  uint64
@@ -149,6 +149,7 @@ func (s *stream) heard(highest uint64) {
 // expire forgets the batches that nobody waits for any more, and memory that was not needed lately.
 func (s *stream) expire(now time.Duration) {
 	s.spare = nil
+	s.records.shrink()
 	for len(s.kept) > 0 && s.kept[0].until < now {
 		s.drop()
 	}
@@ -164,7 +165,7 @@ func (s *stream) lowest() uint64 {
 
 // find returns the record of a request by number and source.
 func (s *stream) find(seq uint64, source []byte) *record {
-	for _, r := range s.records[seq] {
+	for _, r := range s.records.get(seq) {
 		if bytes.Equal(r.source, source) {
 			return r
 		}
@@ -174,7 +175,7 @@ func (s *stream) find(seq uint64, source []byte) *record {
 
 // remove takes a record out of the number's.
 func (s *stream) remove(seq uint64, r *record) {
-	s.refile(seq, slices.DeleteFunc(s.records[seq], func(other *record) bool { return other == r }))
+	s.refile(seq, slices.DeleteFunc(s.records.get(seq), func(other *record) bool { return other == r }))
 }
 
 // leave ends the interest of the number in a record that it had joined.
@@ -187,22 +188,22 @@ func (s *stream) leave(seq uint64, r *record) {
 
 // file puts a record under the number.
 func (s *stream) file(seq uint64, r *record) {
-	filed := s.records[seq]
+	filed := s.records.get(seq)
 	if len(filed) > 0 || !r.of(s, seq) {
-		s.records[seq] = append(slices.Clone(filed), r)
+		s.records.set(seq, append(slices.Clone(filed), r))
 		return
 	}
 	r.oneRecord[0] = r // removing may have cleared it
-	s.records[seq] = r.oneRecord[:]
+	s.records.set(seq, r.oneRecord[:])
 }
 
 // refile keeps the records under the number that are left.
 func (s *stream) refile(seq uint64, left []*record) {
 	if len(left) == 0 {
-		delete(s.records, seq)
+		s.records.delete(seq)
 		return
 	}
-	s.records[seq] = left
+	s.records.set(seq, left)
 }
 
 // raise takes the publisher's floor. What has settled below it can't come again; what has not is forgotten when it does.
@@ -212,8 +213,8 @@ func (s *stream) raise(floor uint64, forget func(seq uint64)) {
 	}
 	low := s.floor
 	s.floor = floor
-	if floor-low > uint64(len(s.records)) {
-		for seq := range s.records {
+	if floor-low > uint64(s.records.len()) {
+		for seq := range s.records.all() {
 			if seq < floor {
 				forget(seq)
 			}

@@ -21,14 +21,16 @@ func (t Ticket) Awaited() bool { return t.record != nil }
 func (t Ticket) Written() { t.step(t.now(), OutcomeWritten, memo{}) }
 
 // Confirm says that the endpoint acknowledged, with a reply. It reports whether that settled the delivery.
-func (t Ticket) Confirm(reply Body) bool {
+func (t Ticket) Confirm(reply Body) bool { return t.confirm(t.now(), reply) }
+
+func (t Ticket) confirm(now time.Duration, reply Body) bool {
 	if t.record == nil {
 		return false
 	}
 	if err := t.bus.checkBody(reply); err != nil {
-		return t.Reject(CodeInternal, err.Error())
+		return t.reject(now, CodeInternal, err.Error(), Body{})
 	}
-	return t.step(t.now(), OutcomeConfirmed, memo{reply: reply})
+	return t.step(now, OutcomeConfirmed, memo{reply: reply})
 }
 
 // Reject says that the endpoint refused. It reports whether that settled the delivery. Code and message are cut to what
@@ -37,6 +39,10 @@ func (t Ticket) Reject(code, message string) bool { return t.RejectWith(code, me
 
 // RejectWith is Reject with details for the publisher. Details that can't be sent are left out.
 func (t Ticket) RejectWith(code, message string, details Body) bool {
+	return t.reject(t.now(), code, message, details)
+}
+
+func (t Ticket) reject(now time.Duration, code, message string, details Body) bool {
 	if t.record == nil {
 		return false
 	}
@@ -44,7 +50,7 @@ func (t Ticket) RejectWith(code, message string, details Body) bool {
 		details = Body{}
 	}
 	code = cut(cmp.Or(code, CodeRejected), MaxName)
-	return t.step(t.now(), OutcomeRejected, memo{reply: details, code: code, message: cut(message, MaxHeaderBytes)})
+	return t.step(now, OutcomeRejected, memo{reply: details, code: code, message: cut(message, MaxHeaderBytes)})
 }
 
 // Close says that the socket closed before it acknowledged.

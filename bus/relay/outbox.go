@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -14,8 +15,9 @@ import (
 )
 
 // An outbox collects what many goroutines publish and sends it over one connection, one pipeline at a time: what
-// comes while one is in flight goes with the next. It never waits for more to come: what finds the connection free is written
-// by the caller, and what has collected by the reader of the replies, as soon as the last one has come.
+// comes while one is in flight goes with the next. It waits no time for more to come: what finds the connection free is written by the
+// caller, once the goroutines have run that are ready to, and what has collected by the reader of the replies, as soon as the last
+// one has come.
 type outbox struct {
 	dialer  *dialer
 	log     *slog.Logger
@@ -39,6 +41,7 @@ type outbox struct {
 	state     linkState
 	link      *link         // while it stands
 	busy      bool          // a pipeline is in flight
+	gathering bool          // somebody is about to start one
 	used      int64         // when the last one had come back
 	suspected error         // the connection is to be replaced
 	ghosts    []identity    // former connections that may still carry something
@@ -91,6 +94,11 @@ func (o *outbox) publish(ctx context.Context, p *Packet) error {
 		o.packets++
 	}
 	o.addLocked(p)
+	if o.gathering { // it leaves with the packet of who gathers
+		o.mu.Unlock()
+		return nil
+	}
+	o.gatherLocked()
 	l := o.startLocked()
 	o.mu.Unlock()
 	switch {
@@ -101,6 +109,19 @@ func (o *outbox) publish(ctx context.Context, p *Packet) error {
 		o.writeAside(l)
 	}
 	return nil
+}
+
+// gatherLocked lets the goroutines run that are ready to, before the first packet of a pipeline leaves: answers wake many callers
+// at once, and the next packet of one need not go alone ahead of those of the others.
+func (o *outbox) gatherLocked() {
+	if o.busy || o.state != linkUp {
+		return
+	}
+	o.gathering = true
+	o.mu.Unlock()
+	runtime.Gosched()
+	o.mu.Lock()
+	o.gathering = false
 }
 
 func (o *outbox) addLocked(p *Packet) {
