@@ -60,7 +60,10 @@ func (b *Bus) prepare(ctx context.Context, p *pending, to Address, event string,
 	}
 	now := b.now()
 	wall := b.epoch.Add(now)
-	p.id, p.to, p.event, p.body, p.channel = p.opts.id, to, event, body, addressChannel(b.prefix, to)
+	if p.to != to { // p has often been to the same address before
+		p.to, p.channel = to, addressChannel(b.prefix, to)
+	}
+	p.id, p.event, p.body = p.opts.id, event, body
 	if p.id == uuid.Nil {
 		p.id = newIDAt(wall)
 	}

@@ -123,7 +123,7 @@ func (p *pending) wakeUp() {
 // free gives the request back to the pool. A late wake-up of the one that takes it next is harmless: it looks, and waits on.
 func (b *Bus) free(p *pending) {
 	clear(p.claims)
-	p.request = request{tries: p.tries[:0], claims: p.claims[:0]}
+	p.request = request{to: p.to, channel: p.channel, tries: p.tries[:0], claims: p.claims[:0]}
 	p.ended.Store(false)
 	select {
 	case <-p.wake:
