@@ -4,7 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics is what the bus counts. Without a registerer it counts for nobody.
+// metrics is what the bus counts; nil where nobody asked for it.
 type metrics struct {
 	requests   [outcomes]prometheus.Counter
 	duration   prometheus.Histogram
@@ -14,7 +14,7 @@ type metrics struct {
 
 func newMetrics(b *Bus, to prometheus.Registerer) *metrics {
 	if to == nil {
-		to = prometheus.NewRegistry()
+		return nil
 	}
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ackbus_requests_total",
 		Help: "Requests by the outcome of their receipt."}, []string{"outcome"})
@@ -109,9 +109,19 @@ func (b *Bus) Stats() Stats {
 
 // observe counts a receipt.
 func (m *metrics) observe(r *Receipt) {
+	if m == nil {
+		return
+	}
 	m.requests[r.Outcome].Inc()
 	m.duration.Observe(r.Elapsed.Seconds())
 	for i := range r.Deliveries {
 		m.deliveries[r.Deliveries[i].Carrier][r.Deliveries[i].Outcome].Inc()
+	}
+}
+
+// odd counts a payload that is no envelope.
+func (m *metrics) odd() {
+	if m != nil {
+		m.malformed.Inc()
 	}
 }

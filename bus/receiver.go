@@ -17,6 +17,7 @@ func (b receiver) Receive(m relay.Message) {
 	var (
 		e   envelope
 		c   control
+		now = b.now()
 		due bool // claims are to be reported: those of one payload together
 	)
 	defer func() {
@@ -28,7 +29,7 @@ func (b receiver) Receive(m relay.Message) {
 		k := r.kind()
 		if r.err == nil && k == kindMessage {
 			if e.parse(&r); r.err == nil {
-				due = b.message(&e, m.Pattern) || due
+				due = b.message(now, &e, m.Pattern) || due
 			}
 		} else if r.err == nil {
 			if c.parse(k, &r); r.err == nil {
@@ -36,7 +37,7 @@ func (b receiver) Receive(m relay.Message) {
 			}
 		}
 		if r.err != nil {
-			b.metrics.malformed.Inc()
+			b.metrics.odd()
 			b.log.Warn("bytes that are no envelope", slog.String("channel", m.Channel), slog.Any("error", r.err))
 			return
 		}
@@ -44,7 +45,7 @@ func (b receiver) Receive(m relay.Message) {
 }
 
 // message takes one copy of a message: it is claimed, then handed to the endpoints. It says whether that is to be reported.
-func (b *Bus) message(e *envelope, pattern string) (due bool) {
+func (b *Bus) message(now time.Duration, e *envelope, pattern string) (due bool) {
 	var (
 		few    [8]*Attachment
 		key    = e.to
@@ -56,7 +57,6 @@ func (b *Bus) message(e *envelope, pattern string) (due bool) {
 	}
 	place, here := b.directory.find(key, few[:0])
 	b.claimsMu.Lock()
-	now := b.now()
 	record, n := b.claims.arrive(now, e, source, here)
 	fx := b.claims.take()
 	b.claimsMu.Unlock()
