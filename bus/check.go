@@ -96,20 +96,20 @@ type nesting struct {
 // checkMsgpack walks over one value without recursion and without believing a length: msgpack decoders allocate by the
 // lengths that they read and recurse as deep as the sender likes.
 func checkMsgpack(p []byte) error {
-	var levels [MaxNesting + 1]nesting
-	depth := 0
-	levels[0].left = 1
+	var few [8]nesting // on the stack; most values nest no deeper
+	levels := append(few[:0], nesting{left: 1})
 	for {
-		for levels[depth].left == 0 {
-			if depth == 0 {
-				if len(p) > 0 {
-					return errTrailing
-				}
-				return nil
+		at := &levels[len(levels)-1]
+		if at.left == 0 {
+			levels = levels[:len(levels)-1]
+			switch {
+			case len(levels) > 0:
+				continue
+			case len(p) > 0:
+				return errTrailing
 			}
-			depth--
+			return nil
 		}
-		at := &levels[depth]
 		asKey := at.kind == msgp.MapType && at.left%2 == 0
 		at.left--
 		inner, rest, err := stepMsgpack(p, asKey)
@@ -120,10 +120,10 @@ func checkMsgpack(p []byte) error {
 		if inner.kind == msgp.InvalidType {
 			continue
 		}
-		if depth++; depth > MaxNesting {
+		if len(levels) > MaxNesting {
 			return errNesting
 		}
-		levels[depth] = inner
+		levels = append(levels, inner)
 	}
 }
 

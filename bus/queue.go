@@ -24,6 +24,7 @@ type queue struct {
 	waiting  []delivered
 	head     int  // of waiting: what was taken lies before it
 	running  int  // goroutines
+	starting bool // one of them has not begun yet
 	handling int  // messages that they handle right now
 	gone     bool // once, and the message has come
 }
@@ -46,10 +47,7 @@ func (q *queue) Deliver(m *Message, t Ticket) {
 		q.gone = q.once != nil
 		q.waiting = append(q.waiting, delivered{m, t})
 	}
-	start := !refused && !gone && q.running < q.concurrency
-	if start {
-		q.running++
-	}
+	start := q.startLocked()
 	q.mu.Unlock()
 	switch {
 	case gone:
@@ -59,7 +57,24 @@ func (q *queue) Deliver(m *Message, t Ticket) {
 	case q.once != nil:
 		q.once()
 	}
-	if start && !q.bus.group.Go(q.work) {
+	if start {
+		q.start()
+	}
+}
+
+// startLocked reports whether another goroutine is to be started. While messages wait and more may run, one is on its way, and
+// sees to the next when it begins: so quick handlers get by with few, and slow ones have as many as they may.
+func (q *queue) startLocked() bool {
+	if q.starting || q.running >= q.concurrency || q.head == len(q.waiting) {
+		return false
+	}
+	q.running++
+	q.starting = true
+	return true
+}
+
+func (q *queue) start() {
+	if !q.bus.group.Go(q.work) {
 		q.abandon()
 	}
 }
@@ -69,41 +84,55 @@ func (q *queue) Forget(uuid.UUID) {}
 
 // work handles what is queued, and ends when nothing is.
 func (q *queue) work() {
-	ended, handled := false, 0
-	var now time.Duration // since the answer before; 0: not known
+	ended := false
 	defer func() {
 		if ended {
 			return
 		}
 		q.mu.Lock() // the handler called runtime.Goexit
-		q.handling -= handled
+		q.handling--
 		q.mu.Unlock()
-		if !q.bus.group.Go(q.work) {
-			q.abandon()
-		}
+		q.start()
 	}()
-	for {
-		q.mu.Lock()
-		q.handling -= handled
-		handled = 0
-		if q.head < len(q.waiting) && q.bus.group.Context().Err() != nil {
-			q.mu.Unlock()
-			q.abandon()
+	var now time.Duration // since the answer before; 0: not known
+	for began := false; ; began = true {
+		next, start, ok := q.take(began)
+		if start {
+			q.start()
+		}
+		if !ok {
 			ended = true
 			return
 		}
-		if q.head == len(q.waiting) {
-			q.running--
-			q.mu.Unlock()
-			ended = true
-			return
-		}
-		q.handling++
-		handled = 1
-		next := q.nextLocked()
-		q.mu.Unlock()
 		now = q.handle(next, now)
 	}
+}
+
+// take takes the next message for a goroutine that has begun before, and has handled one, or begins with it. It reports whether
+// another goroutine is to be started, and whether there was a message.
+func (q *queue) take(began bool) (next delivered, start, ok bool) {
+	q.mu.Lock()
+	if began {
+		q.handling--
+	} else {
+		q.starting = false
+	}
+	waits := q.head < len(q.waiting)
+	if !waits {
+		q.running--
+	}
+	if !waits || q.bus.group.Context().Err() != nil {
+		q.mu.Unlock()
+		if waits {
+			q.abandon()
+		}
+		return delivered{}, false, false
+	}
+	q.handling++
+	next = q.nextLocked()
+	start = q.startLocked()
+	q.mu.Unlock()
+	return next, start, true
 }
 
 // nextLocked takes the first that waits.
@@ -178,6 +207,7 @@ func (q *queue) abandon() {
 	waiting := q.waiting[q.head:]
 	q.waiting, q.head = nil, 0
 	q.running--
+	q.starting = false
 	q.mu.Unlock()
 	for _, d := range waiting {
 		d.ticket.Close()

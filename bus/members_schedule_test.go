@@ -1,0 +1,243 @@
+package bus
+
+import (
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/ackbus/ackbus/bus/relay"
+	"github.com/ackbus/ackbus/bus/relay/relaytest"
+)
+
+// A memberFault is something that happens to a node.
+type memberFault string
+
+const (
+	memberKilled  memberFault = "killed"
+	memberStopped memberFault = "stopped"
+	memberCut     memberFault = "cut"
+	memberFell    memberFault = "a lane fell"
+	memberLeft    memberFault = "left"
+	memberCame    memberFault = "another one came"
+	redisAway     memberFault = "Redis was away"
+)
+
+// A memberStep is one of them, at a time.
+type memberStep struct {
+	at      time.Duration
+	what    memberFault
+	who     int
+	lasting time.Duration
+}
+
+func (s memberStep) String() string {
+	return fmt.Sprintf("at %v: %d, %s, %v", s.at, s.who, s.what, s.lasting)
+}
+
+const (
+	memberFaultsFor = 12 * time.Second
+	// memberKnown is within what everybody knows who is there, after the last fault.
+	memberKnown = 10 * time.Second
+	// memberForgotten is within what nobody knows any more who is gone.
+	memberForgotten = 9 * time.Second
+	// memberSteady is for how long two must have had no trouble to be sure of each other.
+	memberSteady = 5 * time.Second
+)
+
+func drawMemberSteps(seed uint64) []memberStep {
+	chance := rand.New(rand.NewPCG(seed, 2))
+	all := []memberFault{memberKilled, memberStopped, memberStopped, memberCut, memberCut, memberFell, memberFell, memberLeft, memberCame,
+		memberCame, redisAway}
+	steps := make([]memberStep, 1+chance.IntN(7))
+	for i := range steps {
+		steps[i] = memberStep{time.Duration(chance.Int64N(int64(memberFaultsFor))), all[chance.IntN(len(all))], chance.IntN(6),
+			time.Duration(chance.Int64N(int64(5 * time.Second)))}
+	}
+	slices.SortFunc(steps, func(a, b memberStep) int { return int(a.at - b.at) })
+	return steps
+}
+
+// A memberWorld is some nodes that do nothing but know each other: the membership of Bus over the in-memory relay, in one goroutine. Each
+// has a clock of its own, which goes a little too fast or too slow.
+type memberWorld struct {
+	t     *testing.T
+	clock relaytest.Clock
+	rng   *rand.Rand
+	hub   *relay.Hub
+	nodes []*memberNode
+	away  time.Duration // until when Redis was away last
+	wrong string        // the first that was not as it should be
+}
+
+type memberNode struct {
+	*Bus
+	live    *liveness
+	gone    bool
+	stopped bool
+	steady  time.Duration // since when it has had no trouble
+}
+
+// playMembers plays a schedule and returns what was wrong.
+func playMembers(t *testing.T, seed uint64, steps []memberStep) string {
+	w := &memberWorld{t: t, rng: rand.New(rand.NewPCG(seed, 3))}
+	w.hub = relay.NewHub(&relay.HubOptions{After: w.clock.After, Ghost: time.Duration(seed%3) * 2 * time.Second,
+		Delay: func() time.Duration { return time.Duration(w.rng.IntN(20_000)) * time.Microsecond }})
+	for range 3 {
+		w.come()
+	}
+	last := time.Duration(0)
+	for _, s := range steps {
+		w.clock.After(s.at, func() { w.befall(s) })
+		last = max(last, s.at+s.lasting)
+	}
+	for end := last + memberKnown; w.clock.Now() < end && w.wrong == ""; {
+		w.clock.Advance(500 * time.Millisecond)
+		w.judge()
+	}
+	for _, n := range w.nodes {
+		_ = n.relay.Close()
+		n.group.Stop()
+		n.group.Wait()
+	}
+	return w.wrong
+}
+
+func (w *memberWorld) come() {
+	o, err := (&Options{Name: "node-" + strconv.Itoa(len(w.nodes)), Logger: slog.New(slog.DiscardHandler)}).withDefaults()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	pace := 0.99 + 0.02*w.rng.Float64()
+	ahead := time.Duration(w.rng.Int64N(int64(time.Hour)))
+	now := func() time.Duration { return time.Minute + ahead + time.Duration(pace*float64(w.clock.Now())) }
+	n := &memberNode{live: newLiveness(), Bus: newBus(uuid.UUID{15: byte(len(w.nodes) + 1)}, w.hub.Relay(), o, now), steady: w.clock.Now()}
+	if n.attach(w.t.Context()) != nil { // Redis is away
+		_ = n.relay.Close()
+		n.group.Stop()
+		n.group.Wait()
+		return
+	}
+	w.nodes = append(w.nodes, n)
+	w.every(n, choreEvery, func() { n.withMembers(func(now time.Duration) { n.members.advance(now) }) })
+	w.every(n, lookEvery, func() { n.checkLiveness(n.live) })
+}
+
+// every runs f again and again, as long as the node's process runs.
+func (w *memberWorld) every(n *memberNode, d time.Duration, f func()) {
+	w.clock.After(d, func() {
+		if n.gone {
+			return
+		}
+		if !n.stopped {
+			f()
+		}
+		w.every(n, d, f)
+	})
+}
+
+// befall lets a step happen. A node that has its trouble already is left alone.
+func (w *memberWorld) befall(s memberStep) {
+	if s.what == redisAway {
+		w.hub.Away(s.lasting)
+		w.away = w.clock.Now() + s.lasting
+		return
+	}
+	if s.what == memberCame {
+		w.come()
+		return
+	}
+	n := w.nodes[s.who%len(w.nodes)]
+	if n.gone || n.steady > w.clock.Now() {
+		return
+	}
+	n.steady = w.clock.Now() + s.lasting
+	switch s.what {
+	case memberKilled:
+		w.hub.Kill(n.idText)
+		n.gone = true
+	case memberLeft:
+		n.post([]relay.Packet{n.goodbye()})
+		n.gone = true
+		w.clock.After(100*time.Millisecond, func() { w.hub.Kill(n.idText) })
+	case memberStopped:
+		w.hub.Stop(n.idText)
+		n.stopped = true
+		w.clock.After(s.lasting, func() {
+			n.stopped = false
+			w.hub.Continue(n.idText)
+		})
+	case memberCut:
+		w.hub.Cut(n.idText)
+		w.clock.After(s.lasting, func() { w.hub.Mend(n.idText) })
+	case memberFell:
+		w.hub.Fall(n.idText, s.who%4, s.lasting)
+	case memberCame, redisAway: // not a node's
+	}
+}
+
+// judge holds what those know who had no trouble for a while: each knows all of them, and who is gone for as long it knows no more.
+func (w *memberWorld) judge() {
+	now := w.clock.Now()
+	sure := func(n *memberNode) bool { return now-max(n.steady, w.away) >= memberSteady }
+	for _, n := range w.nodes {
+		if n.gone || !sure(n) {
+			continue
+		}
+		known := n.Nodes()
+		holders := 0
+		for _, other := range w.nodes {
+			is := slices.ContainsFunc(known, func(k Node) bool { return k.ID == other.id })
+			switch {
+			case !other.gone && sure(other):
+				holders++
+				if !is {
+					w.wrong = fmt.Sprintf("at %v %s does not know %s", now, n.name, other.name)
+				}
+			case other.gone && is && now-max(n.steady, other.steady, w.away) >= memberForgotten:
+				w.wrong = fmt.Sprintf("at %v %s still knows %s", now, n.name, other.name)
+			}
+		}
+		if got := n.members.holders(); got < holders {
+			w.wrong = fmt.Sprintf("at %v %s counts %d holders of beacons, and there are %d", now, n.name, got, holders)
+		}
+		if n.Ready() != nil {
+			w.wrong = fmt.Sprintf("at %v %s is not settled", now, n.name)
+		}
+	}
+}
+
+// TestMemberSchedules plays many schedules. One that fails is shrunk; ACKBUS_MEMBER_SEED plays it again.
+func TestMemberSchedules(t *testing.T) {
+	first, last := uint64(0), uint64(memberSchedules)
+	if text := os.Getenv("ACKBUS_MEMBER_SEED"); text != "" {
+		seed, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, last = seed, seed+1
+	}
+	began := time.Now()
+	for seed := first; seed < last; seed++ {
+		steps := drawMemberSteps(seed)
+		if playMembers(t, seed, steps) == "" {
+			continue
+		}
+		steps = relaytest.Shrink(steps, func(some []memberStep) bool { return playMembers(t, seed, some) != "" })
+		var told strings.Builder
+		for _, s := range steps {
+			fmt.Fprintln(&told, s)
+		}
+		t.Fatalf("seed %d: %s, after\n%sreplay with ACKBUS_MEMBER_SEED=%d", seed, playMembers(t, seed, steps), &told, seed)
+	}
+	t.Logf("%.0f schedules a second", float64(last-first)/time.Since(began).Seconds())
+}
+
+const memberSchedules = 400
