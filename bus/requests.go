@@ -109,8 +109,11 @@ func (m *requests) start(now time.Duration, p *pending) {
 
 func (m *requests) schedule(p *pending) {
 	when := p.deadline
-	if !p.complete && p.resend < when && !p.publish {
-		when = p.resend
+	if !p.complete && !p.publish {
+		when = min(when, p.resend)
+		if late := p.tries[0].sent + lateness; p.latest().sent < late {
+			when = min(when, late)
+		}
 	}
 	m.wheel.schedule(&p.timer, when)
 }
@@ -247,12 +250,24 @@ func (m *requests) due(now time.Duration, p *pending) {
 		m.finish(now, p, endDeadline)
 	case now >= p.deadline:
 		m.wheel.schedule(&p.timer, p.deadline+grace)
+	case m.deserted(now, p):
+		m.finish(now, p, endSettled)
 	case p.latest().state == tryOpen || p.seq < m.window.floor:
 		p.resend = now + resendFirst // its count is still awaited, or it may not be sent again
 		m.schedule(p)
 	default:
 		m.send(now, p, p.expected == 0)
 	}
+}
+
+// deserted reports whether copies were handed to somebody of whom nothing was heard for so long that nothing is to be hoped for,
+// though Redis answers, and this node's own ears are open.
+func (m *requests) deserted(now time.Duration, p *pending) bool {
+	if p.open > 0 || p.latest().state != tryCounted || m.fallen > 0 || now < m.calm || now-p.resend > heardWithin {
+		return false
+	}
+	first := &p.tries[0]
+	return first.state == tryCounted && first.claims < first.count && now-first.sent >= lateness
 }
 
 // cancel ends a request whose caller gave up.

@@ -88,3 +88,59 @@ func TestProofHoldsForBothMoments(t *testing.T) {
 		}
 	}
 }
+
+// deserted is a request whose copies are counted, and of whose receiver nothing is heard.
+func deserted(t *testing.T) (*desk, *pending) {
+	t.Helper()
+	d := newDesk(t)
+	p := d.begin(1, Any())
+	p.deadline = d.clock + time.Minute
+	return d, p
+}
+
+// passCounting lets time go on, and has Redis count each attempt.
+func (d *desk) passCounting(p *pending, t time.Duration) {
+	for end := d.clock + t; !p.over && d.clock < end; d.pass(tick) {
+		if p.latest().state == tryOpen {
+			d.guarded(p, 1, 1)
+		}
+	}
+}
+
+// A node that stopped before its claim left has no name here; but nobody waits for it longer than for one that had claimed.
+func TestANodeThatNeverClaimsIsNotWaitedFor(t *testing.T) {
+	d, p := deserted(t)
+	d.passCounting(p, 10*time.Second)
+	if !p.over || p.outcome != OutcomeUnknown || p.elapsed < lateness || p.elapsed > lateness+4*tick {
+		t.Fatalf("over %v, %v after %v; want unknown after %v", p.over, p.outcome, p.elapsed, lateness)
+	}
+}
+
+// Where this node itself may have missed the answer, or Redis says nothing, the request goes on.
+func TestANodeIsWaitedForWhereTheFaultMayBeOurs(t *testing.T) {
+	for name, disturb := range map[string]func(d *desk, p *pending){
+		"a lane is down":   func(d *desk, _ *pending) { d.lane(d.clock, false); d.calm = 0 },
+		"a lane came back": func(d *desk, _ *pending) { d.lane(d.clock, false); d.lane(d.clock, true) },
+		"a stall":          func(d *desk, p *pending) { d.clock = p.began + 20*time.Second },
+		"no count": func(d *desk, p *pending) {
+			for p.latest().state != tryOpen {
+				d.pass(tick)
+			}
+			d.pass(resendMost)
+			d.lane(d.clock, false) // no attempt after it is counted to the end
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, p := deserted(t)
+			d.passCounting(p, lateness-resendMost)
+			disturb(d, p)
+			d.passCounting(p, max(p.began+lateness-d.clock, 0)+2*tick)
+			if p.over {
+				t.Fatalf("%v after %v", p.outcome, p.elapsed)
+			}
+			if d.hear(7, claimOfOne(p, p.attempt()), confirmation(p)); p.outcome != OutcomeConfirmed {
+				t.Fatalf("over %v, %v after its answer", p.over, p.outcome)
+			}
+		})
+	}
+}
