@@ -19,7 +19,7 @@ const underWay = 1000
 // A crowd is a thousand calls under way at three repliers, whose programs answer once they are set free.
 type crowd struct {
 	*cluster
-	repliers []*replier
+	repliers []*runner
 	gate     string // a pipe on which the programs wait for a writer
 	results  chan *result
 	group    *run.Group
@@ -135,10 +135,10 @@ func TestReplierOfIdempotentKilled(t *testing.T) {
 func TestRollingRestart(t *testing.T) {
 	c := newCluster(t)
 	const program = `sleep 0.02; printf '"%s"' "$WHO"`
-	start := func(name string) *replier {
+	start := func(name string) *runner {
 		return c.replies(t, name, "who", program, []string{"WHO=" + name}, "--concurrency", "8")
 	}
-	old := []*replier{start("old-1"), start("old-2"), start("old-3")}
+	old := []*runner{start("old-1"), start("old-2"), start("old-3")}
 	c.knows(t, "who", 3)
 	var served [4]atomic.Int64 // by the old, by the new, not; and how long the slowest took
 	stop := make(chan struct{})
@@ -149,7 +149,9 @@ func TestRollingRestart(t *testing.T) {
 	}
 	for i, r := range old {
 		before, began := served[0].Load()+served[1].Load(), time.Now()
-		r.drain(t)
+		if code := r.drain(t); code != 0 {
+			t.Errorf("%s ended with %d", r.name, code)
+		}
 		t.Logf("%s drained in %v", r.name, time.Since(began))
 		start(fmt.Sprint("new-", i+1))
 		eventually(t, "calls go on", func() bool { return served[0].Load()+served[1].Load() > before+50 })

@@ -6,74 +6,18 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-
-	"github.com/ackbus/ackbus/internal/run"
 )
 
-// A replier is a process of ackbus reply.
-type replier struct {
-	name string
-	cmd  *exec.Cmd
-	log  *logged
-	done chan struct{} // closed when it has ended
-}
-
-// replies starts a replier and returns once it is ready. The environment is that of the test, and more.
-func (c *cluster) replies(t *testing.T, name, method, program string, env []string, args ...string) *replier {
+// replies starts a replier and returns once it is ready.
+func (c *cluster) replies(t *testing.T, name, method, program string, env []string, args ...string) *runner {
 	t.Helper()
-	r := &replier{name: name, log: newLogged(), done: make(chan struct{})}
-	r.cmd = exec.Command(ackbus, append([]string{"reply", method, "--exec", program, "--name", name, "--redis", c.redis.URL()}, args...)...)
-	for _, one := range os.Environ() {
-		if !strings.HasPrefix(one, "ACKBUS_") {
-			r.cmd.Env = append(r.cmd.Env, one)
-		}
-	}
-	r.cmd.Env = append(r.cmd.Env, env...)
-	r.cmd.Stderr = r.log
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	life := run.New(t.Context()) // ends with the process, which the cleanup kills
-	life.Go(func() {
-		defer close(r.done)
-		_ = r.cmd.Wait() // how it ended is the business of the tests
-	})
-	t.Cleanup(func() {
-		r.kill()
-		if text := r.log.String(); t.Failed() || strings.Contains(text, "DATA RACE") || strings.Contains(text, "panic:") {
-			t.Errorf("the log of %s:\n%s", name, text)
-		}
-	})
-	eventually(t, name+" is ready", func() bool { return strings.Contains(r.log.String(), "msg=ready") })
+	args = append([]string{"reply", method, "--exec", program, "--name", name, "--redis", c.redis.URL()}, args...)
+	r := startRunner(t, name, env, args...)
+	r.says(t, "msg=ready")
 	return r
-}
-
-// kill ends the process, as a power cut would, and returns once it is gone. The programs that it ran go on.
-func (r *replier) kill() {
-	_ = r.cmd.Process.Kill() // it may have ended
-	<-r.done
-}
-
-// drain asks the process to end, and waits for it.
-func (r *replier) drain(t *testing.T) {
-	t.Helper()
-	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-r.done:
-	case <-time.After(patience):
-		t.Fatalf("%s does not end", r.name)
-	}
-	if code := r.cmd.ProcessState.ExitCode(); code != 0 {
-		t.Errorf("%s ended with %d", r.name, code)
-	}
 }
 
 // A result is what a node said to a call by HTTP: any JSON, or an error.

@@ -82,7 +82,9 @@ func TestUnknownMethod(t *testing.T) {
 			t.Errorf("%s: %v", n.name, a)
 		}
 	}
-	r.drain(t)
+	if code := r.drain(t); code != 0 {
+		t.Errorf("it ended with %d", code)
+	}
 	wantGone(t, c.gw1, atOnce)
 	r = c.replies(t, "r2", "math.sum", "echo 3", nil)
 	c.knows(t, "math.sum", 1)

@@ -77,7 +77,7 @@ type staff struct {
 	shop   *shop
 	t      *testing.T
 	env    []string
-	hands  []*hand
+	hands  []*runner
 	killed int
 }
 

@@ -6,16 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/ackbus/ackbus/internal/leak"
 	"github.com/ackbus/ackbus/internal/redistest"
-	"github.com/ackbus/ackbus/internal/run"
 )
 
 // A shop is a node and a redis-server, for workers that come and go.
@@ -36,77 +33,15 @@ func newShop(t *testing.T, redisArgs ...string) *shop {
 	return s
 }
 
-// A hand is a process of ackbus work.
-type hand struct {
-	cmd  *exec.Cmd
-	log  *logged
-	done chan struct{} // closed when it has ended
-}
-
-// hire starts a worker, without waiting until it works. The environment is that of the test, and more.
-func (s *shop) hire(t *testing.T, queue, program string, env []string, args ...string) *hand {
+// hire starts a worker, without waiting until it works.
+func (s *shop) hire(t *testing.T, queue, program string, env []string, args ...string) *runner {
 	t.Helper()
-	h := &hand{log: newLogged(), done: make(chan struct{})}
-	h.cmd = exec.Command(ackbus, append([]string{"work", queue, "--exec", program}, args...)...)
-	h.cmd.Env = append(s.environment(), env...)
-	h.cmd.Stderr = h.log
-	if err := h.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	life := run.New(t.Context()) // ends with the process, which the cleanup kills
-	life.Go(func() {
-		defer close(h.done)
-		_ = h.cmd.Wait() // how it ended is the business of the tests
-	})
-	t.Cleanup(func() {
-		h.kill()
-		if text := h.log.String(); t.Failed() || strings.Contains(text, "DATA RACE") || strings.Contains(text, "panic:") {
-			t.Errorf("the log of a worker:\n%s", text)
-		}
-	})
-	return h
+	return startRunner(t, "a worker", append(s.variables(), env...), append([]string{"work", queue, "--exec", program}, args...)...)
 }
 
-// kill ends the process, as a power cut would, and returns once it is gone.
-func (h *hand) kill() {
-	_ = h.cmd.Process.Kill() // it may have ended
-	<-h.done
-}
-
-// drain asks the process to end, and returns its exit code.
-func (h *hand) drain(t *testing.T) int {
-	t.Helper()
-	if err := h.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	return h.wait(t)
-}
-
-func (h *hand) wait(t *testing.T) int {
-	t.Helper()
-	select {
-	case <-h.done:
-	case <-time.After(patience):
-		t.Fatal("the worker did not end")
-	}
-	return h.cmd.ProcessState.ExitCode()
-}
-
-// says waits for text in the log.
-func (h *hand) says(t *testing.T, text string) {
-	t.Helper()
-	eventually(t, "the worker says "+text, func() bool { return strings.Contains(h.log.String(), text) })
-}
-
-// environment is that of every command.
-func (s *shop) environment() []string {
-	var env []string
-	for _, one := range os.Environ() {
-		if !strings.HasPrefix(one, "ACKBUS_") {
-			env = append(env, one)
-		}
-	}
-	return append(env, "ACKBUS_LOG_FORMAT=json", "ACKBUS_REDIS="+s.redis.URL())
+// variables are those of every command.
+func (s *shop) variables() []string {
+	return []string{"ACKBUS_LOG_FORMAT=json", "ACKBUS_REDIS=" + s.redis.URL()}
 }
 
 // A printed is what a command left behind.
@@ -120,7 +55,7 @@ func (s *shop) ackbus(t *testing.T, args ...string) printed {
 	t.Helper()
 	var out, errOut bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), ackbus, args...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = s.environment(), &out, &errOut
+	cmd.Env, cmd.Stdout, cmd.Stderr = append(environment(), s.variables()...), &out, &errOut
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		t.Fatal(err)
 	}

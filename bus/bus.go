@@ -199,6 +199,17 @@ func (b *Bus) Ready() error {
 	return nil
 }
 
+// Steady reports whether what this node knows of the others is whole: Redis is reached, every lane stands, and whoever is a member
+// has announced itself since a lane was down. Ready comes first: for a second or two it says so of a node whose knowledge has a gap.
+func (b *Bus) Steady() bool {
+	if b.Ready() != nil {
+		return false
+	}
+	b.membersMu.Lock()
+	defer b.membersMu.Unlock()
+	return b.members.heardAll(b.now())
+}
+
 // Unreachable is for how long Redis has not been reached at all; 0 while it is.
 func (b *Bus) Unreachable() time.Duration {
 	b.lanesMu.Lock()

@@ -29,6 +29,7 @@ type members struct {
 	self    uuid.UUID
 	name    string
 	prefix  string
+	gapped  time.Duration // when something of what the others announce may have been missed; 0: never
 	table   map[uuid.UUID]*member
 	me      announcement
 	began   time.Duration
@@ -176,9 +177,15 @@ func (m *members) advance(now time.Duration) {
 
 // gap gives every member another chance: what it announced may have been missed.
 func (m *members) gap(now time.Duration) {
+	m.gapped = now
 	for _, known := range m.table {
 		known.seen, known.silent = now, false
 	}
+}
+
+// heardAll reports whether whoever is a member has announced itself since the last gap.
+func (m *members) heardAll(now time.Duration) bool {
+	return m.settled && (m.gapped == 0 || now-m.gapped >= m.every()+m.every()/2)
 }
 
 // holders is how many members hold beacons.

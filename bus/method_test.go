@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -267,4 +268,20 @@ func TestAcknowledgedIsWritten(t *testing.T) {
 			t.Errorf("written after %v, settled after %v", d.Written, d.Settled)
 		}
 	})
+}
+
+// A caller that gives up before the one instance has claimed its call tells it all the same: the copy may have arrived.
+func TestGivingUpBeforeTheClaim(t *testing.T) {
+	d := newDesk(t)
+	at := uuid.UUID{7}
+	p := &pending{wake: make(chan struct{}, 1), request: request{to: MethodAt("m", at), channel: "p:n:7", deadline: d.clock + time.Minute}}
+	p.timer.owner = p
+	p.opts.trustCount = true
+	d.start(d.clock, p)
+	d.cancel(d.clock, p)
+	packets := d.take().packets
+	if len(packets) != 1 || packets[0].Channel != nodeChannel("p:", at.String()) ||
+		!bytes.Equal(packets[0].Payload, encodeCancel(d.self, p.seq, true)) {
+		t.Fatalf("%+v; want one cancel to the node", packets)
+	}
 }

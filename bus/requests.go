@@ -321,6 +321,9 @@ func (m *requests) lay(ghost *pending) {
 
 // withdraw tells nodes with open deliveries that nobody waits for them any more, and whether the caller gave up.
 func (m *requests) withdraw(p *pending, gaveUp bool) {
+	if gaveUp && p.target != nil { // it may have the copy, which went the same way, and its claim be under way
+		m.tellOff(p.target, p.seq, true)
+	}
 	for i := range p.claims {
 		if c := &p.claims[i]; c.open > 0 {
 			m.tellOff(c.peer, p.seq, gaveUp)

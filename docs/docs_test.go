@@ -45,6 +45,7 @@ func read(t *testing.T, path string) string {
 
 var (
 	fence   = regexp.MustCompile("(?s)```[a-z]*\n.*?\n```")
+	code    = regexp.MustCompile("`[^`\n]*`")
 	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
 )
@@ -75,7 +76,7 @@ func anchors(text string) []string {
 func TestLinks(t *testing.T) {
 	for _, path := range documents(t) {
 		text := read(t, path)
-		for _, m := range link.FindAllStringSubmatch(fence.ReplaceAllString(text, ""), -1) {
+		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(fence.ReplaceAllString(text, ""), ""), -1) {
 			if strings.Contains(m[1], "://") {
 				continue
 			}

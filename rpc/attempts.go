@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,10 +18,11 @@ type attempts struct {
 	route   *route
 	tried   []*instance
 	proving bool
-	spent   time.Duration
-	gone    error // of the last that is not there
-	there   error // of the last that is, and whose answer another may better
-	ran     bool  // one of these may have run it
+	spent   time.Duration // by the bus's clock, on the attempts so far
+	gone    error         // of the last that is not there
+	there   error         // of the last that is, and whose answer another may better
+	ran     bool          // one of these may have run it
+	absent  *table        // in which nobody serves the method any more
 }
 
 // run makes attempts until an instance has answered for good, or none is left.
@@ -31,11 +33,16 @@ func (a *attempts) run(ctx context.Context) (bus.Body, error) {
 			if a.fresher(ctx) || a.again(ctx) {
 				continue
 			}
-			return bus.Body{}, a.failure(ctx)
+			return bus.Body{}, a.told(a.failure(ctx))
 		}
 		reply, v, err := a.try(ctx, in)
 		if v == verdictFinal || ctx.Err() != nil || v == verdictDoubtful && !a.mayRepeat(in) {
-			return reply, err
+			return reply, a.told(err)
+		}
+		if _, has := ctx.Deadline(); !has { // the bus gives each request its time, and this is one call
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, max(defaultTimeout-a.spent, time.Millisecond)) //nolint:fatcontext // once
+			defer cancel()
 		}
 		if v == verdictGone {
 			a.gone = err
@@ -44,6 +51,19 @@ func (a *attempts) run(ctx context.Context) (bus.Body, error) {
 		}
 		a.tried = append(a.tried, in)
 	}
+}
+
+// told is the error that the caller gets. Where an earlier attempt may have run the call, that holds for the whole of it.
+func (a *attempts) told(err error) error {
+	if !a.ran {
+		return err
+	}
+	if local, ok := errors.AsType[*Error](err); ok {
+		local.notRun = false
+	} else if remote, ok := errors.AsType[*RemoteError](err); ok {
+		remote.notRun = false
+	}
+	return err
 }
 
 // mayRepeat reports whether a call that the instance may have run may be run by another.
@@ -72,8 +92,11 @@ func (a *attempts) again(ctx context.Context) bool {
 	if a.proving || a.there != nil || ctx.Err() != nil {
 		return false
 	}
-	t, _ := a.client.await(ctx, "")
+	t, whole := a.client.await(ctx, "")
 	if t == nil || t.methods[a.request.Method] == nil {
+		if whole {
+			a.absent = t
+		}
 		return false
 	}
 	a.route, a.proving, a.tried = t.methods[a.request.Method], true, a.tried[:0]
@@ -87,6 +110,8 @@ func (a *attempts) failure(ctx context.Context) error {
 		return contextError(ctx, !a.ran)
 	case a.there != nil:
 		return a.there
+	case a.absent != nil:
+		return unknownMethod(a.request.Method, a.absent.names())
 	case a.options.node != "":
 		return &Error{Code: CodeUnavailable, Message: fmt.Sprintf("no node %s serves %s", clip(a.options.node), a.request.Method),
 			Cause: a.gone, notRun: true}
@@ -96,11 +121,6 @@ func (a *attempts) failure(ctx context.Context) error {
 
 // try makes one attempt.
 func (a *attempts) try(ctx context.Context, in *instance) (bus.Body, verdict, error) {
-	if _, has := ctx.Deadline(); !has && a.spent > 0 { // the bus gives each request its time, and this is one call
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, max(defaultTimeout-a.spent, time.Millisecond))
-		defer cancel()
-	}
 	var room [4]bus.RequestOption
 	opts := room[:0]
 	if !a.proving {

@@ -191,6 +191,69 @@ func TestOverloadedInstances(t *testing.T) {
 	})
 }
 
+// An error says that the call did not run only if no instance that was tried may have run it: not the last one alone decides.
+func TestRanSomewhere(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		client, release := c.client(), make(chan struct{})
+		var dies atomic.Pointer[bus.Bus]
+		for _, name := range []string{"a", "b"} {
+			b := c.node(name)
+			serveAt(t, b, func(s *Server) {
+				Handle(s, "m", func(ctx context.Context, _ struct{}) (int, error) {
+					if dies.Load() == b {
+						c.hub.Kill(b.Node().ID.String())
+						<-ctx.Done()
+					}
+					<-release
+					return 0, nil
+				}, Concurrency(1), Queue(-1), Idempotent())
+			})
+			if name == "a" {
+				dies.Store(b)
+			}
+		}
+		settle()
+		busy := make(chan error, 1)
+		time.AfterFunc(0, func() {
+			_, err := Call[int](within(t, 20*time.Second), client, "m", struct{}{}, OnNode("b"))
+			busy <- err
+		})
+		pass(100 * time.Millisecond)
+		_, err := Call[int](within(t, 10*time.Second), client, "m", struct{}{}) // a has none of its calls in flight, so it comes first
+		wantCode(t, err, CodeOverloaded, true)
+		close(release)
+		if err := <-busy; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Without a deadline a call has the default time, however many instances it tries.
+func TestTimeOfAllAttempts(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		var runs atomic.Int64
+		client, _, _ := trio(t, c, func(b *bus.Bus, s *Server) {
+			Handle(s, "m", func(ctx context.Context, _ struct{}) (int, error) {
+				if runs.Add(1) == 1 {
+					<-time.After(3 * time.Second)
+					c.hub.Kill(b.Node().ID.String())
+				}
+				<-ctx.Done()
+				return 0, ctx.Err()
+			}, Idempotent())
+		})
+		start := time.Now()
+		_, err := Call[int](context.WithoutCancel(t.Context()), client, "m", struct{}{})
+		wantCode(t, err, CodeTimeout, true)
+		took(t, start, defaultTimeout, defaultTimeout+50*time.Millisecond)
+		if runs.Load() != 2 {
+			t.Errorf("%d runs", runs.Load())
+		}
+	})
+}
+
 // The code of a handler's own error does not send the call elsewhere, whatever it is.
 func TestOverloadedByTheHandlerIsFinal(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -201,6 +264,10 @@ func TestOverloadedByTheHandlerIsFinal(t *testing.T) {
 				runs.Add(1)
 				return 0, &Error{Code: Code(code), Message: "so I say"}
 			})
+			Handle(s, "says much", func(context.Context, struct{}) (int, error) {
+				runs.Add(1)
+				return 0, &Error{Code: CodeOverloaded, Details: strings.Repeat("x", 2<<20)} // more than can be sent
+			})
 		})
 		for _, code := range []Code{CodeOverloaded, CodeDraining, CodeUnavailable, CodeUnknown} {
 			runs.Store(0)
@@ -209,6 +276,12 @@ func TestOverloadedByTheHandlerIsFinal(t *testing.T) {
 			if runs.Load() != 1 || !IsRemote(err) {
 				t.Errorf("%s: %d runs, %v", code, runs.Load(), err)
 			}
+		}
+		runs.Store(0)
+		_, err := Call[int](t.Context(), client, "says much", struct{}{})
+		wantCode(t, err, CodeOverloaded, true)
+		if runs.Load() != 1 {
+			t.Errorf("%d runs", runs.Load())
 		}
 	})
 }

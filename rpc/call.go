@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -45,6 +46,9 @@ func (r *Request) take(opts []CallOption) {
 	for _, opt := range opts {
 		opt.applyCall(o)
 	}
+	if o.receipt != nil {
+		*o.receipt = nil // nothing has been sent
+	}
 	r.options, r.Headers, r.Idempotent = o, o.headers, o.idempotent
 }
 
@@ -53,10 +57,17 @@ func (c *Client) invoked(ctx context.Context, r *Request) (bus.Body, error) {
 	if c.invoke == nil {
 		return c.carryOut(ctx, r)
 	}
+	ctx, cancel := c.bounded(ctx) // here, since an interceptor may make the call again
+	defer cancel()
 	if t := c.current(); t != nil && t.methods[r.Method] != nil {
-		r.Idempotent = r.Idempotent || t.methods[r.Method].idempotent
+		r.found(t.methods[r.Method])
 	}
 	return c.invoke(ctx, r)
+}
+
+// found tells the interceptors that are around the call what is known of the method.
+func (r *Request) found(way *route) {
+	r.known, r.Idempotent = true, r.Idempotent || way.idempotent
 }
 
 // carryOut is the innermost invoker.
@@ -69,17 +80,21 @@ func (c *Client) carryOut(ctx context.Context, r *Request) (bus.Body, error) {
 
 // call makes attempts until an instance has answered, or none is left.
 func (c *Client) call(ctx context.Context, r *Request) (bus.Body, error) {
-	route, err := c.find(ctx, r.Method, r.options)
-	if err != nil {
-		return bus.Body{}, err
-	}
-	if route.streaming != (r.intake != nil) {
-		return bus.Body{}, errStreaming(r.Method, route.streaming)
-	}
-	if c.timeout > 0 {
+	route := c.atHand(r)
+	if route == nil || c.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = c.bounded(ctx)
 		defer cancel()
+	}
+	if route == nil {
+		var err error
+		if route, err = c.find(ctx, r.Method, r.options.isCertain()); err != nil {
+			return bus.Body{}, err
+		}
+	}
+	r.found(route)
+	if route.streaming != (r.intake != nil) {
+		return bus.Body{}, errStreaming(r.Method, route.streaming)
 	}
 	a := attempts{client: c, request: *r, options: r.options, route: route}
 	if a.options == nil {
@@ -90,33 +105,39 @@ func (c *Client) call(ctx context.Context, r *Request) (bus.Body, error) {
 
 // bounded is the context of a call, which ends at its deadline if it has one, or else at the client's.
 func (c *Client) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, has := ctx.Deadline(); has || c.timeout == 0 {
+	if _, has := ctx.Deadline(); has {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, c.timeout)
+	return context.WithTimeout(ctx, cmp.Or(c.timeout, defaultTimeout))
 }
 
+// errStreaming is also read by people who call over HTTP or a socket, where no stream can be had.
 func errStreaming(name string, streaming bool) *Error {
-	message := "method " + name + " does not answer with a stream"
+	message := "method " + name + " answers with one result, and was called for a stream"
 	if streaming {
-		message = "method " + name + " answers with a stream: it takes CallStream"
+		message = "method " + name + " answers with a stream, and was called for one result"
 	}
-	return &Error{Code: CodeBadRequest, Message: message, notRun: true}
+	return &Error{Code: CodeBadRequest, Message: message, Details: map[string]bool{"streaming": streaming}, notRun: true}
+}
+
+// atHand is the way to a method without waiting; nil where it may have to be waited for.
+func (c *Client) atHand(r *Request) *route {
+	t := c.current()
+	if t == nil || r.options.isCertain() && !c.whole.Load() {
+		return nil
+	}
+	return t.methods[r.Method]
 }
 
 // find is the way to a method. A method that is not known is waited for as long as it may yet become known.
-// One that asks for a certain instance waits, once, until all instances are known.
-func (c *Client) find(ctx context.Context, name string, o *callOptions) (*route, error) {
-	t := c.current()
-	if certain := o != nil && (o.sticky || o.node != ""); certain && !c.whole.Load() {
-		t, _ = c.await(ctx, "")
-		c.whole.Store(ctx.Err() == nil)
-	}
-	if t != nil && t.methods[name] != nil {
-		return t.methods[name], nil
-	}
+// A call that asks for a certain instance, or for all of them, waits, once, until all are known.
+func (c *Client) find(ctx context.Context, name string, certain bool) (*route, error) {
 	if err := checkMethod(name); err != nil {
 		return nil, &Error{Code: CodeBadRequest, Message: err.Error(), notRun: true}
+	}
+	if certain && !c.whole.Load() {
+		c.await(ctx, "")
+		c.whole.Store(ctx.Err() == nil)
 	}
 	t, whole := c.await(ctx, name)
 	switch {

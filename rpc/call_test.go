@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,6 +78,10 @@ func TestBodiesAndFormats(t *testing.T) {
 		}
 		if body, err := Call[bus.Body](t.Context(), client, "math.sum", bus.JSON(terms{2, 2})); string(body.Raw()) != "4" || err != nil {
 			t.Errorf("%s, %v", body.Raw(), err)
+		}
+		reply, err = client.Call(t.Context(), "math.sum", bus.Body{}) // from HTTP, say: what JSON alone can tell is to come through
+		if reply.Format() != bus.FormatJSON || string(reply.Raw()) != "0" || err != nil {
+			t.Errorf("without an argument: %s, %v", reply.Raw(), err)
 		}
 	})
 }
@@ -158,6 +163,27 @@ func TestGivingUpAndTimeOut(t *testing.T) {
 	})
 }
 
+// A deadline that comes before the instance could say a word is no silence of it.
+func TestShortDeadlines(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		ended := make(chan error, 100)
+		c.server("waiter", waits(ended))
+		client := c.client()
+		settle()
+		if _, err := client.Methods(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for d := time.Millisecond; d < 40*time.Millisecond; d += time.Millisecond {
+			start := time.Now()
+			if _, err := Call[int](within(t, d), client, "wait", struct{}{}); CodeOf(err) != CodeTimeout {
+				t.Errorf("within %v: %v", d, err)
+			}
+			took(t, start, d, d+50*time.Millisecond)
+		}
+	})
+}
+
 // A call has one deadline, however many instances it tries, and the client's where its context has none.
 func TestTimeoutOfClient(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -173,6 +199,12 @@ func TestTimeoutOfClient(t *testing.T) {
 		_, err = Call[int](context.WithoutCancel(t.Context()), client, "wait", struct{}{})
 		wantCode(t, err, CodeTimeout, true)
 		took(t, start, 300*time.Millisecond, 350*time.Millisecond)
+		c.node("mute").Serve(1, 1) // it does not say what it serves, so a method that nobody knows may be its
+		pass(10 * time.Millisecond)
+		start = time.Now()
+		_, err = Call[int](context.WithoutCancel(t.Context()), client, "absent", struct{}{})
+		wantCode(t, err, CodeTimeout, false)
+		took(t, start, 300*time.Millisecond, 350*time.Millisecond)
 		for _, bad := range []time.Duration{-1, bus.MaxTimeout + 1} {
 			if _, err := NewClient(c.node("other"), &ClientOptions{Timeout: bad}); err == nil {
 				t.Errorf("a timeout of %v is taken", bad)
@@ -180,6 +212,34 @@ func TestTimeoutOfClient(t *testing.T) {
 		}
 		if _, err := NewClient(nil, nil); err == nil {
 			t.Error("a client without a bus")
+		}
+	})
+}
+
+// What an interceptor makes again is the same call, and has no more time.
+func TestTimeoutOfRetries(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		var runs atomic.Int64
+		c.server("moody", func(s *Server) {
+			Handle(s, "moody", func(context.Context, struct{}) (int, error) {
+				runs.Add(1)
+				<-time.After(50 * time.Millisecond)
+				return 0, Errorf(CodeUnavailable, "not now")
+			}, Idempotent())
+		})
+		client, err := NewClient(c.node("caller"), &ClientOptions{Timeout: 300 * time.Millisecond, Logger: quiet,
+			Interceptors: []Interceptor{Retry(100, time.Millisecond)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = client.Close() }()
+		settle()
+		start := time.Now()
+		_, err = Call[int](context.WithoutCancel(t.Context()), client, "moody", struct{}{})
+		took(t, start, 100*time.Millisecond, 350*time.Millisecond)
+		if code := CodeOf(err); code != CodeUnavailable && code != CodeTimeout || runs.Load() < 3 { // the last may have been cut short
+			t.Errorf("%v after %d runs", err, runs.Load())
 		}
 	})
 }

@@ -18,8 +18,8 @@ import (
 
 // ClientOptions change a Client. The zero value of a field means its default; a nil *ClientOptions means all defaults.
 type ClientOptions struct {
-	// Timeout is how long a call may take whose context has no deadline. Default: what the bus gives a request, 5 s; at
-	// most bus.MaxTimeout.
+	// Timeout is how long a call may take whose context has no deadline, attempts and all. Default: 5 s, which is also what the bus
+	// gives a request; where bus.Options.Timeout is another, set this as well. At most bus.MaxTimeout.
 	Timeout time.Duration
 	// Interceptors wrap every call, the first outermost.
 	Interceptors []Interceptor
@@ -70,7 +70,8 @@ func NewClient(b *bus.Bus, opts *ClientOptions) (*Client, error) {
 	return c, nil
 }
 
-// Close ends what the client does by itself, and the streams that it reads. Calls under way go on; the bus ends them. It is idempotent.
+// Close ends what the client does by itself, the streams that it reads and the calls of every instance, and does not wait for the
+// bodies of their loops. Other calls under way go on; the bus ends them. It is idempotent.
 func (c *Client) Close() error {
 	c.group.Stop()
 	c.group.Wait()

@@ -35,6 +35,6 @@
 // # Bodies
 //
 // A typed call travels as msgpack, with the field names of the json tags (msgpack tags come first), and as JSON
-// where msgpack has no form for a value (a time.Time). The reply takes the form of the request, so a caller that speaks JSON
-// is answered in JSON.
+// where msgpack has no form for a value (a time.Time). The reply takes the form of the request, so a caller that speaks JSON, or brings
+// no argument, is answered in JSON. An integer that does not fit into its field is refused in either form.
 package rpc

@@ -3,7 +3,9 @@ package rpc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,8 +22,9 @@ type Reply[Res any] struct {
 }
 
 // CallEach calls every instance of a method, and yields the answers as they come. Of an instance that failed it yields the
-// error, with its name in the Reply, and goes on. Where nobody was called the one pair has an error. Leaving the loop
-// cancels what still runs. ctx bounds it all.
+// error, with its name in the Reply, and goes on; one that is known and was not reached, since its connection to Redis is being
+// made again or its process has just died, ends as CodeUnavailable. Where nobody was called the one pair has an error. Leaving
+// the loop cancels what still runs. ctx bounds it all; without a deadline it is ClientOptions.Timeout.
 func CallEach[Res, Req any](ctx context.Context, c *Client, name string, req Req, opts ...CallOption) iter.Seq2[Reply[Res], error] {
 	return func(yield func(Reply[Res], error) bool) {
 		for reply, err := range c.CallEach(ctx, name, encode(req, bus.FormatMsgpack), opts...) {
@@ -39,9 +42,11 @@ func CallEach[Res, Req any](ctx context.Context, c *Client, name string, req Req
 // CallEach is the function CallEach with a body that is encoded already.
 func (c *Client) CallEach(ctx context.Context, name string, body bus.Body, opts ...CallOption) iter.Seq2[Reply[bus.Body], error] {
 	return func(yield func(Reply[bus.Body], error) bool) {
-		e := each{answers: make(chan bus.Delivery), left: make(chan struct{})}
+		e := each{answers: make(chan bus.Delivery), left: make(chan struct{}), closed: c.group.Context().Done()}
 		ctx, cancel := c.bounded(ctx)
 		defer cancel()
+		closed := context.AfterFunc(c.group.Context(), cancel) // also while the loop's body runs
+		defer closed()
 		r := Request{Method: name, Body: body, tell: e.tell}
 		r.take(opts)
 		r.Each = true
@@ -61,7 +66,10 @@ func (c *Client) CallEach(ctx context.Context, name string, body bus.Body, opts 
 				return
 			}
 		}
-		if e.failed != nil && e.told == 0 {
+		switch {
+		case e.lost:
+			yield(Reply[bus.Body]{}, &Error{Code: CodeCancelled, Message: "the client is closed"})
+		case e.failed != nil && e.told == 0:
 			yield(Reply[bus.Body]{}, e.failed)
 		}
 	}
@@ -71,7 +79,9 @@ func (c *Client) CallEach(ctx context.Context, name string, body bus.Body, opts 
 type each struct {
 	answers chan bus.Delivery
 	left    chan struct{}
+	closed  <-chan struct{} // with the client
 	told    int
+	lost    bool // there were answers, and the client was closed
 	failed  error
 }
 
@@ -86,19 +96,27 @@ func (e *each) tell(d bus.Delivery) {
 	select {
 	case e.answers <- d:
 	case <-e.left:
+	case <-e.closed:
+		e.lost = true
 	}
 }
 
 // callAll is the innermost invoker of a call of every instance.
 func (c *Client) callAll(ctx context.Context, r *Request) error {
-	route, err := c.find(ctx, r.Method, r.options)
+	route, err := c.find(ctx, r.Method, true)
 	if err != nil {
 		return err
 	}
+	r.found(route)
 	if route.streaming {
 		return errStreaming(r.Method, true)
 	}
-	opts := []bus.RequestOption{bus.Require(bus.All()), bus.WithDetail(bus.DetailAll), bus.OnDelivery(r.tell)}
+	heard := make(map[uuid.UUID]bool)
+	tell := func(d bus.Delivery) {
+		heard[d.NodeID] = true
+		r.tell(d)
+	}
+	opts := []bus.RequestOption{bus.Require(bus.All()), bus.WithDetail(bus.DetailAll), bus.OnDelivery(tell)}
 	for key, value := range r.Headers {
 		opts = append(opts, bus.WithHeader(key, value))
 	}
@@ -106,14 +124,36 @@ func (c *Client) callAll(ctx context.Context, r *Request) error {
 	if r.options.receipt != nil {
 		*r.options.receipt = receipt
 	}
-	if err == nil {
-		return nil
-	}
-	if receipt != nil && receipt.Outcome == bus.OutcomeNoReceiver {
+	switch {
+	case receipt == nil:
+		return unsent(ctx, err)
+	case receipt.Outcome == bus.OutcomeNoReceiver:
 		return &Error{Code: CodeUnavailable, Message: "no instance of " + r.Method + " can be reached", Cause: err, notRun: true}
 	}
-	_, err = judge(ctx, "", receipt, err)
+	missed := c.missed(r.Method, heard)
+	for _, in := range missed {
+		r.tell(bus.Delivery{Node: in.name, NodeID: in.node, Outcome: bus.OutcomeNoReceiver})
+	}
+	if err != nil {
+		_, err = judge(ctx, "", receipt, err)
+	} else if len(missed) > 0 {
+		err = &Error{Code: CodeUnavailable, Message: fmt.Sprintf("%d instances of %s were not reached", len(missed), r.Method)}
+	}
 	return err
+}
+
+// missed lists the instances that serve the method, as far as is known, and that Redis counted nobody for: it handed no copy of the
+// call to them. Where a copy went to somebody who did not say his name, he may be one of them, and has had his answer.
+func (c *Client) missed(method string, heard map[uuid.UUID]bool) []*instance {
+	t := c.table.Load()
+	if heard[uuid.Nil] || t == nil || t.methods[method] == nil {
+		return nil
+	}
+	nodes := c.bus.Nodes()
+	return slices.DeleteFunc(slices.Clone(t.methods[method].all), func(in *instance) bool {
+		serves := func(n bus.Node) bool { return n.ID == in.node && n.Version == t.versions[n.ID] && !n.Draining }
+		return heard[in.node] || !slices.ContainsFunc(nodes, serves)
+	})
 }
 
 // replyOf is what one instance answered.
@@ -125,6 +165,8 @@ func replyOf(ctx context.Context, d *bus.Delivery) (Reply[bus.Body], error) {
 	case d.Outcome == bus.OutcomeRejected:
 		reply.Value = bus.Body{}
 		return reply, remoteError(d)
+	case d.Outcome == bus.OutcomeNoReceiver:
+		return reply, &Error{Code: CodeUnavailable, Message: "node " + d.Node + " was not reached", notRun: true}
 	case errors.Is(ctx.Err(), context.Canceled):
 		return reply, &Error{Code: CodeCancelled, Message: "given up while node " + d.Node + " had it", Cause: context.Cause(ctx)}
 	}

@@ -3,11 +3,13 @@ package rpc
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/ackbus/ackbus/bus"
+	"github.com/ackbus/ackbus/bus/relay"
 )
 
 func TestCallEach(t *testing.T) {
@@ -99,6 +101,48 @@ func TestLeavingCallEach(t *testing.T) {
 			took(t, start, 0, 100*time.Millisecond)
 		})
 	}
+}
+
+// An instance that is known, and that Redis counts nobody for at the moment, is not passed over in silence.
+func TestCallEachMissesAnInstance(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		var seen error
+		client, servers, nodes := trio(t, c, nothing)
+		watching := clientAt(t, client.bus, func(next Invoker) Invoker {
+			return func(ctx context.Context, r *Request) (reply bus.Body, err error) {
+				reply, seen = next(ctx, r)
+				return reply, seen
+			}
+		})
+		answers := func() map[string]Code {
+			got := make(map[string]Code)
+			for reply, err := range CallEach[string](within(t, 5*time.Second), watching, "who", struct{}{}) {
+				if got[reply.Node] = CodeOf(err); err != nil {
+					wantCode(t, err, CodeUnavailable, false)
+				}
+			}
+			return got
+		}
+		everyone := map[string]Code{"a": "", "b": "", "c": ""}
+		if got := answers(); !maps.Equal(got, everyone) || seen != nil {
+			t.Errorf("%v, %v", got, seen)
+		}
+		c.hub.Fall(nodes[1].Node().ID.String(), relay.AllLanes, 200*time.Millisecond)
+		if got := answers(); !maps.Equal(got, map[string]Code{"a": "", "b": CodeUnavailable, "c": ""}) {
+			t.Errorf("%v", got)
+		}
+		wantCode(t, seen, CodeUnavailable, true)
+		pass(time.Second)
+		if got := answers(); !maps.Equal(got, everyone) || seen != nil {
+			t.Errorf("%v, %v", got, seen)
+		}
+		_ = servers[1].Close() // it says so, and is missed no more
+		pass(10 * time.Millisecond)
+		if got := answers(); len(got) != 2 || seen != nil {
+			t.Errorf("%v, %v", got, seen)
+		}
+	})
 }
 
 func TestCallEachOfNobody(t *testing.T) {

@@ -33,19 +33,18 @@ var (
 // keptBuffer is how many bytes an encoder keeps for its next use.
 const keptBuffer = 64 << 10
 
-// encode makes the body of an argument or a result: JSON where that is asked for, else msgpack if it can hold the value. A bus.Body
-// stays what it is.
+// encode makes the body of an argument or a result: msgpack where that is asked for and can hold the value, else JSON. A bus.Body stays
+// what it is.
 func encode(v any, f bus.Format) bus.Body {
 	if body, ok := v.(bus.Body); ok {
 		return body
 	}
-	if f == bus.FormatJSON {
-		return bus.JSON(v)
+	if f == bus.FormatMsgpack {
+		if body, err := packed(v); err == nil {
+			return body // msgpack has no form for a time.Time, say
+		}
 	}
-	if body, err := packed(v); err == nil {
-		return body
-	}
-	return bus.JSON(v) // msgpack has no form for a time.Time, say; and what neither can hold, its body tells
+	return bus.JSON(v) // what neither can hold, its body tells
 }
 
 // packed encodes v as msgpack under the names that JSON has.
@@ -78,12 +77,15 @@ func decode(body bus.Body, v any) error {
 	if _, err := bus.Encoded(bus.FormatMsgpack, body.Raw()); err != nil { // what msgpack does with hostile lengths is not to be risked
 		return err
 	}
-	return unpack(body.Raw(), v)
+	if err := unpack(body.Raw(), v, true); err != nil {
+		return err
+	}
+	return checkIntegers(body.Raw(), v)
 }
 
-// unpack decodes well-formed msgpack under the names that JSON has. The library panics over some, such as a map that has the key of an
-// interface twice; and what comes from outside must not end a process.
-func unpack(p []byte, v any) (err error) {
+// unpack decodes well-formed msgpack under the names that JSON has; loosely, integers become 64 bits wide in an interface, and bytes text.
+// The library panics over some, such as a map that has the key of an interface twice; and what comes from outside must not end a process.
+func unpack(p []byte, v any, loosely bool) (err error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
 			err = fmt.Errorf("%w: msgpack: %v", bus.ErrBody, panicked)
@@ -93,7 +95,7 @@ func unpack(p []byte, v any) (err error) {
 	d.reader.Reset(p)
 	d.msgpack.Reset(&d.reader)
 	d.msgpack.SetCustomStructTag("json")
-	d.msgpack.UseLooseInterfaceDecoding(true)
+	d.msgpack.UseLooseInterfaceDecoding(loosely)
 	err = d.msgpack.Decode(v)
 	d.reader.Reset(nil)
 	decoders.Put(d)
@@ -103,12 +105,11 @@ func unpack(p []byte, v any) (err error) {
 // badArgument is the error for an argument that does not fit into a zero value of what v points to. JSON names the field
 // that is wrong, so msgpack is looked at as JSON for it.
 func badArgument(body bus.Body, v any, err error) *Error {
-	if text, translated := body.AsJSON(); translated == nil && body.Format() == bus.FormatMsgpack {
-		if named := json.Unmarshal(text, v); named != nil {
-			err = named
-		}
+	wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	if !ok && body.Format() == bus.FormatMsgpack {
+		wrong = misfit(body.Raw(), v)
 	}
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+	if wrong != nil {
 		return &Error{Code: CodeBadRequest, Message: wrongType(wrong), Details: map[string]string{"field": wrong.Field}, Cause: err}
 	}
 	return &Error{Code: CodeBadRequest, Message: fmt.Sprintf("the argument can't be read: %v", err), Cause: err}

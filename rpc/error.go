@@ -87,15 +87,28 @@ func IsRemote(err error) bool {
 }
 
 // MayHaveRun reports whether the handler may have run although the call failed with err. It is false where it certainly did
-// not, so the call may be made again; for errors that are not of this package it is true.
+// not, so the call may be made again; for errors that are not of this package it is true. Of joined errors one is enough.
 func MayHaveRun(err error) bool {
-	if local, ok := errors.AsType[*Error](err); ok {
-		return !local.notRun
+	may, known := mayHaveRun(err)
+	return may || !known && err != nil
+}
+
+// mayHaveRun looks through the tree of errors; known says that one of this package is in it.
+func mayHaveRun(err error) (may, known bool) {
+	switch e := err.(type) { //nolint:errorlint // it goes through the tree by itself
+	case *Error:
+		return !e.notRun, true
+	case *RemoteError:
+		return !e.notRun, true
+	case interface{ Unwrap() error }:
+		return mayHaveRun(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			ran, ours := mayHaveRun(one)
+			may, known = may || ran, known || ours
+		}
 	}
-	if remote, ok := errors.AsType[*RemoteError](err); ok {
-		return !remote.notRun
-	}
-	return err != nil
+	return may, known
 }
 
 // Explain gives what an answer to somebody outside says of the error: its code, its message and its details, which may be none.

@@ -205,6 +205,26 @@ func TestErrorTexts(t *testing.T) {
 	}
 }
 
+// What is joined may have run if one of the errors says so, and did not if those that know it say so.
+func TestMayHaveRunOfATree(t *testing.T) {
+	not, may := &Error{Code: CodeUnavailable, notRun: true}, &RemoteError{Code: CodeInternal}
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{nil, false}, {errTest, true}, {not, false}, {may, true},
+		{fmt.Errorf("wrapped: %w", not), false},
+		{errors.Join(not, may), true},
+		{errors.Join(not, errTest), false},
+		{fmt.Errorf("%w, then %w", not, fmt.Errorf("again: %w", may)), true},
+		{&Error{Code: CodeUnavailable, Cause: may, notRun: true}, false}, // it has judged its cause
+	} {
+		if got := MayHaveRun(c.err); got != c.want {
+			t.Errorf("%v: %v", c.err, got)
+		}
+	}
+}
+
 func TestHTTPStatus(t *testing.T) {
 	for code, status := range map[Code]int{"": 200, CodeUnknownMethod: 404, CodeTimeout: 504, CodeOverloaded: 503, CodeInternal: 500,
 		CodeBadRequest: 400, CodeCancelled: 499, "no_paper": http.StatusUnprocessableEntity} {

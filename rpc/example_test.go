@@ -264,6 +264,35 @@ func ExampleAuthorize() {
 	// "come in, 42"
 }
 
+// A caller's interceptor may set the headers of its calls.
+func ExampleInterceptor() {
+	ctx := context.Background()
+	hub := relay.NewHub(nil)
+	b := node(hub, "s")
+	defer b.Close()
+	defer serve(ctx, b, func(s *rpc.Server) {
+		rpc.Handle(s, "whose", func(ctx context.Context, _ struct{}) (string, error) {
+			return rpc.RequestFrom(ctx).Headers["user"], nil
+		})
+	}).Close()
+	caller := node(hub, "caller")
+	defer caller.Close()
+	signs := func(next rpc.Invoker) rpc.Invoker {
+		return func(ctx context.Context, r *rpc.Request) (bus.Body, error) {
+			r.Headers = map[string]string{"user": "42"}
+			return next(ctx, r)
+		}
+	}
+	client, err := rpc.NewClient(caller, &rpc.ClientOptions{Interceptors: []rpc.Interceptor{signs}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	fmt.Println(rpc.Call[string](ctx, client, "whose", struct{}{}))
+	// Output: 42 <nil>
+}
+
 // Calls with the same key go to the same instance.
 func ExampleAffinity() {
 	ctx := context.Background()

@@ -36,7 +36,7 @@ func (c *Client) current() *table {
 // upToDate reports whether the table shows all members, and what each of them serves. It asks the members themselves: that they are
 // settled may be seen before the number of their changes is.
 func (c *Client) upToDate(t *table) bool {
-	if t == nil || !t.complete {
+	if t == nil || !t.complete || !c.bus.Steady() {
 		return false
 	}
 	nodes := c.bus.Nodes()

@@ -136,6 +136,30 @@ ackbus_calls_total{code="unknown_method",method="unknown",side="caller"} 1
 	})
 }
 
+// The names of methods that nobody knows come from outside, and make no series: not while nothing is certain, either.
+func TestMetricsOfUncertainMethods(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		c.node("mute").Serve(1, 1) // it does not say what
+		registry := prometheus.NewRegistry()
+		m, err := Metrics(registry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := c.client(m)
+		settle()
+		for _, name := range []string{"x1", "x2", "x3"} {
+			_, err := Call[int](within(t, 10*time.Millisecond), client, name, struct{}{})
+			wantCode(t, err, CodeTimeout, false)
+		}
+		_, err = Call[int](within(t, 10*time.Second), client, "x4", struct{}{})
+		wantCode(t, err, CodeUnavailable, false)
+		if n, err := testutil.GatherAndCount(registry, "ackbus_calls_total"); n != 2 || err != nil {
+			t.Errorf("%d series, %v", n, err)
+		}
+	})
+}
+
 // spans records the spans that were begun: a tracer of the tests' own, since the product knows the API alone.
 type spans struct {
 	embedded.TracerProvider
@@ -288,7 +312,7 @@ func TestRetry(t *testing.T) {
 func TestRetryOfDeclaredMethod(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t)
-		client := c.client(Retry(5, 10*time.Millisecond))
+		client := c.client(Retry(5, 10*time.Millisecond)) // which knows nothing before the first call
 		var runs atomic.Int64
 		c.server("s", func(s *Server) {
 			Handle(s, "m", func(context.Context, struct{}) (int64, error) {
@@ -299,9 +323,6 @@ func TestRetryOfDeclaredMethod(t *testing.T) {
 			}, Idempotent())
 		})
 		settle()
-		if _, err := client.Methods(t.Context()); err != nil { // so that it is known before the call
-			t.Fatal(err)
-		}
 		if n, err := Call[int64](t.Context(), client, "m", struct{}{}); n != 3 || err != nil {
 			t.Errorf("%d, %v", n, err)
 		}

@@ -27,11 +27,11 @@ type method struct {
 
 // Handle serves a method: fn is called for each call that this instance gets, several at a time (Concurrency), with a
 // context that ends with the caller's. What fn returns as an error becomes what the caller reads: see Error. A body that
-// does not fit into a Req is refused as CodeBadRequest, naming the field. A bad or double name surfaces from Start.
+// does not fit into a Req is refused as CodeBadRequest, naming the field. A bad or double name, and a nil fn, surface from Start.
 func Handle[Req, Res any](s *Server, name string, fn func(context.Context, Req) (Res, error), opts ...MethodOption) {
 	handler := func(ctx context.Context, r *Request) (bus.Body, error) {
 		if r.Headers[itemsHeader] != "" {
-			return bus.Body{}, errNoStream(name)
+			return bus.Body{}, errStreaming(name, false)
 		}
 		var argument Req
 		if err := decode(r.Body, &argument); err != nil {
@@ -42,6 +42,9 @@ func Handle[Req, Res any](s *Server, name string, fn func(context.Context, Req) 
 			return bus.Body{}, err
 		}
 		return encode(result, r.Body.Format()), nil
+	}
+	if fn == nil {
+		handler = nil
 	}
 	s.register(typed[Req, Res](name, false), handler, opts)
 }
@@ -67,6 +70,9 @@ func HandleStream[Req, Res any](s *Server, name string, fn func(context.Context,
 			return nil
 		})
 	}
+	if fn == nil {
+		handler = nil
+	}
 	s.register(typed[Req, Res](name, true), handler, opts)
 }
 
@@ -75,9 +81,12 @@ func HandleStream[Req, Res any](s *Server, name string, fn func(context.Context,
 func (s *Server) HandleFunc(name string, fn Invoker, opts ...MethodOption) {
 	handler := func(ctx context.Context, r *Request) (bus.Body, error) {
 		if r.Headers[itemsHeader] != "" {
-			return bus.Body{}, errNoStream(name)
+			return bus.Body{}, errStreaming(name, false)
 		}
 		return fn(ctx, r)
+	}
+	if fn == nil {
+		handler = nil
 	}
 	s.register(description{Name: name}, handler, opts)
 }
@@ -85,8 +94,4 @@ func (s *Server) HandleFunc(name string, fn Invoker, opts ...MethodOption) {
 func typed[Req, Res any](name string, streaming bool) description {
 	return description{Name: name, Streaming: streaming, Request: schemaOf(reflect.TypeFor[Req]()),
 		Reply: schemaOf(reflect.TypeFor[Res]())}
-}
-
-func errNoStream(name string) *Error {
-	return &Error{Code: CodeBadRequest, Message: "method " + name + " does not answer with a stream"}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Metrics counts calls as ackbus_calls_total, by method and code ("ok" where there was no error), and measures them as
-// ackbus_call_duration_seconds, by method. A caller's call to a method that nobody serves counts under the method
+// ackbus_call_duration_seconds, by method. A caller's call to a method that nobody is known to serve counts under the method
 // "unknown", and codes that are not this package's count as "other": both come from outside and may be any text. A process
 // that counts both of its sides has two registerers, for example
 //
@@ -34,11 +34,11 @@ func Metrics(to prometheus.Registerer) (Interceptor, error) {
 		return func(ctx context.Context, r *Request) (bus.Body, error) {
 			began := time.Now()
 			reply, err := next(ctx, r)
-			method, code := r.Method, codeLabel(err)
-			if !r.Incoming && (code == string(CodeUnknownMethod) || code == string(CodeBadRequest) && !IsRemote(err)) {
+			method := r.Method
+			if !r.Incoming && !r.known {
 				method = "unknown"
 			}
-			calls.WithLabelValues(method, code).Inc()
+			calls.WithLabelValues(method, codeLabel(err)).Inc()
 			took.WithLabelValues(method).Observe(time.Since(began).Seconds())
 			return reply, err
 		}

@@ -16,6 +16,9 @@ type callOptions struct {
 	receipt    **bus.Receipt
 }
 
+// isCertain reports whether the options ask for a certain instance.
+func (o *callOptions) isCertain() bool { return o != nil && (o.sticky || o.node != "") }
+
 // A CallOption changes one call.
 type CallOption interface{ applyCall(o *callOptions) }
 

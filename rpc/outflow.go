@@ -30,6 +30,9 @@ type outflow struct {
 // errReaderLeft is the cause of a handler's context that ended because its reader left.
 var errReaderLeft = &Error{Code: CodeCancelled, Message: "the reader of the stream has left"}
 
+// errServerEnds is the cause of a handler's context that ended because its server was closed.
+var errServerEnds = &Error{Code: CodeDraining, Message: "the server is closed"}
+
 // streamOut has produce add the items of a stream, and answers the call when all have arrived.
 func streamOut(ctx context.Context, s *Server, r *Request, produce func(context.Context, func(bus.Body) error) error) (bus.Body, error) {
 	id := r.Headers[itemsHeader]
@@ -40,10 +43,12 @@ func streamOut(ctx context.Context, s *Server, r *Request, produce func(context.
 	defer cancel(nil)
 	release := s.watch.over(r.From, cancel)
 	defer release()
+	closed := context.AfterFunc(s.group.Context(), func() { cancel(errServerEnds) })
+	defer closed()
 	o := &outflow{bus: s.bus, to: bus.MethodAt(itemsPrefix+id, r.From), work: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		done: make(chan struct{})}
 	if !s.group.Go(func() { o.send(ctx, cancel) }) {
-		return bus.Body{}, &Error{Code: CodeDraining, Message: "the server is closed"}
+		return bus.Body{}, errServerEnds
 	}
 	defer o.close()
 	err := produce(ctx, func(item bus.Body) error { return o.add(ctx, item) })

@@ -120,7 +120,8 @@ func remoteError(d *bus.Delivery) *RemoteError {
 	if d.Error != nil {
 		e.Code, e.Message = Code(d.Error.Code), d.Error.Message
 	}
-	e.notRun = d.Reply.IsZero() && (e.Code == CodeOverloaded || e.Code == CodeDraining)
+	// A handler that has begun is said to have been written to, and its refusal has a body, unless that was too large to be sent.
+	e.notRun = d.Written == 0 && d.Reply.IsZero() && (e.Code == CodeOverloaded || e.Code == CodeDraining)
 	e.Details, e.Causes = decodeRefusal(d.Reply)
 	return e
 }

@@ -28,6 +28,7 @@ type Request struct {
 	ID   uuid.UUID
 	From uuid.UUID
 
+	known   bool         // the method, at the caller's side
 	options *callOptions // of the caller; nil: none
 	intake  *intake      // of the items of a stream, at the caller's side
 	tell    func(bus.Delivery)

@@ -28,7 +28,8 @@ type ServerOptions struct {
 	Logger *slog.Logger
 }
 
-// A Server serves methods at one node. There is one for a bus. Its methods may be called from many goroutines.
+// A Server serves methods at one node. There is one for a bus: the Start of a second one fails while the first serves. Its methods may
+// be called from many goroutines.
 type Server struct {
 	bus   *bus.Bus
 	opts  ServerOptions
@@ -83,6 +84,8 @@ func (s *Server) register(d description, handler Invoker, opts []MethodOption) {
 	defer s.mu.Unlock()
 	switch {
 	case err != nil:
+	case handler == nil:
+		err = fmt.Errorf("method %q: the handler is nil", d.Name)
 	case m.concurrency < 0:
 		err = fmt.Errorf("method %q: Concurrency is %d: want more than 0", d.Name, m.concurrency)
 	case s.methods[d.Name] != nil:
@@ -146,6 +149,9 @@ func (s *Server) fresh() ([]*method, error) {
 	if len(s.faults) > 0 {
 		return nil, fmt.Errorf("rpc: start: %w", errors.Join(s.faults...))
 	}
+	if s.served == 0 && s.bus.Node().Methods > 0 { // both would run each call
+		return nil, errors.New("rpc: start: another server serves at this bus")
+	}
 	var fresh []*method
 	for _, m := range s.methods {
 		if !m.isHeld() {
@@ -190,8 +196,8 @@ func (s *Server) Drain(ctx context.Context) error {
 // drainLook is how often Drain looks whether calls run. Between two calls of a queue none does, so it looks twice.
 const drainLook = 10 * time.Millisecond
 
-// Close takes no new calls and does not wait for those that run: they are the bus's, and their contexts end with it. Streams end.
-// It is idempotent.
+// Close takes no new calls and does not wait for those that run: they are the bus's, and their contexts end with it. Streams end as
+// CodeDraining. It is idempotent.
 func (s *Server) Close() error {
 	s.withdraw()
 	s.group.Stop()
@@ -202,7 +208,7 @@ func (s *Server) Close() error {
 // withdraw tells the others that nothing is served here, and leaves the addresses.
 func (s *Server) withdraw() {
 	s.mu.Lock()
-	first := !s.closed
+	first, known := !s.closed, s.served > 0
 	s.closed = true
 	describing, methods := s.describing, make([]*method, 0, len(s.methods))
 	for _, m := range s.methods {
@@ -212,7 +218,9 @@ func (s *Server) withdraw() {
 	if !first {
 		return
 	}
-	s.bus.Serve(0, 0)
+	if known {
+		s.bus.Serve(0, 0)
+	}
 	for _, m := range methods {
 		m.leave()
 	}

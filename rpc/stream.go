@@ -57,6 +57,8 @@ func (c *Client) CallStream(ctx context.Context, name string, body bus.Body, opt
 			return
 		}
 		defer at.Detach()
+		closed := context.AfterFunc(c.group.Context(), cancel) // also while the loop's body runs
+		defer closed()
 		r := Request{Method: name, Body: body, intake: in}
 		r.take(opts)
 		r.Stream = true

@@ -140,6 +140,77 @@ func TestStreamIsNotRepeatedOnceBegun(t *testing.T) {
 	}
 }
 
+// Close ends a stream however slowly it is read, and a Drain that it outlasts ends in its time.
+func TestServerEndsStreams(t *testing.T) {
+	for name, end := range map[string]func(*testing.T, *Server){
+		"close": func(_ *testing.T, s *Server) { _ = s.Close() },
+		"drain": func(t *testing.T, s *Server) {
+			t.Helper()
+			if err := s.Drain(within(t, 500*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%v", err)
+			}
+		},
+	} {
+		inBubble(t, func(t *testing.T) {
+			c := newCluster(t)
+			client := c.client()
+			ended := make(chan error, 1)
+			s, _ := c.server("s", counts(ended, nil, new(atomic.Int64)))
+			settle()
+			closed := make(chan time.Duration, 1)
+			time.AfterFunc(time.Second, func() {
+				start := time.Now()
+				end(t, s)
+				closed <- time.Since(start)
+			})
+			var failed error
+			for _, err := range CallStream[int](t.Context(), client, "count", 1_000_000) {
+				failed = err
+				<-time.After(10 * time.Millisecond)
+			}
+			wantCode(t, failed, CodeDraining, true)
+			if took := <-closed; took > 600*time.Millisecond {
+				t.Errorf("%s took %v", name, took)
+			}
+			if cause := <-ended; CodeOf(cause) != CodeDraining {
+				t.Errorf("the handler's context ended because of %v", cause)
+			}
+		})
+	}
+}
+
+// The loop that reads a stream, or the answers of all, may close its client.
+func TestCloseInTheLoop(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := newCluster(t)
+		ended := make(chan error, 1)
+		trio(t, c, func(_ *bus.Bus, s *Server) { counts(ended, nil, new(atomic.Int64))(s) })
+		var failed error
+		client := c.client()
+		for i, err := range CallStream[int](t.Context(), client, "count", 1_000_000) {
+			if failed = err; i == 1000 {
+				_ = client.Close()
+			}
+		}
+		wantCode(t, failed, CodeCancelled, true)
+		if cause := <-ended; cause == nil {
+			t.Error("the handler's context has not ended")
+		}
+		client = c.client()
+		var answers int
+		for _, err := range CallEach[string](t.Context(), client, "who", struct{}{}) {
+			if failed = err; err == nil {
+				answers++
+			}
+			_ = client.Close()
+		}
+		wantCode(t, failed, CodeCancelled, true)
+		if answers == 0 || answers == 3 {
+			t.Errorf("%d answers", answers)
+		}
+	})
+}
+
 // A stream outlives what a call may take, and ends by the deadline of its context.
 func TestDeadlineOfAStream(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

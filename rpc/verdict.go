@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/ackbus/ackbus/bus"
 )
@@ -36,15 +37,15 @@ func judge(ctx context.Context, node string, receipt *bus.Receipt, err error) (v
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return verdictFinal, &Error{Code: CodeCancelled, Message: "given up while node " + d.Node + " had it", Cause: err}
 	}
+	if deadline, has := ctx.Deadline(); has && time.Until(deadline) <= 0 && receipt.Outcome == bus.OutcomeUnknown { // too early for silence
+		return verdictFinal, &Error{Code: CodeTimeout, Message: "time was over before " + nodeOf(&d) + " answered", Cause: err}
+	}
 	return silence(&d, receipt.Outcome, err)
 }
 
 // silence is the error of a delivery that was not answered.
 func silence(d *bus.Delivery, outcome bus.Outcome, err error) (verdict, error) {
-	node := "a node"
-	if d.Node != "" {
-		node = "node " + d.Node
-	}
+	node := nodeOf(d)
 	switch {
 	case outcome == bus.OutcomeNoReceiver:
 		return verdictGone, &Error{Code: CodeUnavailable, Message: node + " is gone", Cause: err, notRun: true}
@@ -56,6 +57,13 @@ func silence(d *bus.Delivery, outcome bus.Outcome, err error) (verdict, error) {
 		return verdictGone, &Error{Code: CodeUnavailable, Message: node + " ended before it came to it", Cause: err, notRun: true}
 	}
 	return verdictDoubtful, &Error{Code: CodeUnknown, Message: node + " fell silent: the call may have run", Cause: err}
+}
+
+func nodeOf(d *bus.Delivery) string {
+	if d.Node == "" {
+		return "a node"
+	}
+	return "node " + d.Node
 }
 
 // deciding is the delivery that decided the outcome.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/ackbus/ackbus/api"
 	"github.com/ackbus/ackbus/bus"
-	"github.com/ackbus/ackbus/internal/pause"
 	"github.com/ackbus/ackbus/internal/plain"
 	"github.com/ackbus/ackbus/rpc"
 )
@@ -87,7 +86,6 @@ func (c *caller) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer done()
-	defer lingerIfGivenUp(ctx)
 	if !c.stream || cmd.Flags().Changed("timeout") {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.timeout)
@@ -101,15 +99,6 @@ func (c *caller) run(cmd *cobra.Command, args []string) error {
 		return c.callStream(ctx, client, out, args[0], data)
 	}
 	return c.callOne(ctx, client, out, args[0], data)
-}
-
-// lingerIfGivenUp waits, after a signal, for the moment in which an instance says that it has the call: only then it can be told that
-// nobody awaits it any more.
-func lingerIfGivenUp(signalled context.Context) {
-	const claimWithin = 200 * time.Millisecond
-	if signalled.Err() != nil {
-		pause.For(context.WithoutCancel(signalled), claimWithin)
-	}
 }
 
 func (c *caller) options() []rpc.CallOption {
@@ -150,7 +139,7 @@ func (c *caller) callOne(ctx context.Context, client *rpc.Client, out io.Writer,
 		return errors.Join(printJSON(out, answer), silently(err))
 	}
 	if err != nil {
-		return callError(err)
+		return c.failed(err)
 	}
 	return printBody(out, result)
 }
@@ -172,7 +161,7 @@ func (c *caller) callStream(ctx context.Context, client *rpc.Client, out io.Writ
 				return err
 			}
 		case err != nil:
-			return callError(err)
+			return c.failed(err)
 		default:
 			if err := printBody(out, item); err != nil {
 				return err
@@ -191,7 +180,7 @@ func (c *caller) callEach(ctx context.Context, client *rpc.Client, out io.Writer
 		case c.json:
 			err = printJSON(out, newCalled(reply.Value, err, reply.Node, reply.Elapsed))
 		case reply.Node == "" && err != nil: // nobody was called
-			return callError(err)
+			return c.failed(err)
 		case err != nil:
 			failure := api.CallFailureOf(err)
 			_, err = fmt.Fprintf(out, "%s: %s: %s\n", orDash(reply.Node), oneLine(string(failure.Code)), oneLine(failure.Message))
@@ -206,15 +195,17 @@ func (c *caller) callEach(ctx context.Context, client *rpc.Client, out io.Writer
 	return failed
 }
 
-// callError is what a person reads of a call that failed, with its details.
-func callError(err error) error {
+// failed is what a person reads of a call that failed, with its details.
+func (c *caller) failed(err error) error {
 	failure := api.CallFailureOf(err)
 	text := plain.Text(err)
-	if failure.Details != nil && failure.Code != rpc.CodeUnknownMethod { // its message says the same
-		text += "; details: " + oneLine(string(failure.Details))
-	}
-	if failure.Code == rpc.CodeBadRequest && !rpc.IsRemote(err) {
+	switch {
+	case failure.Code == rpc.CodeBadRequest && !rpc.IsRemote(err) && c.stream:
+		text += " (leave out --stream)"
+	case failure.Code == rpc.CodeBadRequest && !rpc.IsRemote(err):
 		text += " (see --stream)"
+	case failure.Details != nil && failure.Code != rpc.CodeUnknownMethod: // whose message says the same
+		text += "; details: " + oneLine(string(failure.Details))
 	}
 	return &exitError{codeOfCall(err), errors.New(oneLine(text))}
 }

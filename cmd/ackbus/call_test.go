@@ -108,7 +108,7 @@ func TestCallErrors(t *testing.T) {
 		{"refuses", "unknown_method", exitFailed, []string{"nobody serves refuses", "near are refuse"}},
 		{"flood", "too_large", exitFailed, []string{"node r2", "1048576 bytes"}},
 		{"refuse --node r2", "unavailable", exitFailed, []string{"no node r2 serves refuse"}},
-		{"refuse --stream", "bad_request", exitUsage, []string{"stream"}},
+		{"refuse --stream", "bad_request", exitUsage, []string{"answers with one result", "leave out --stream"}},
 		{"refuses --each", "unknown_method", exitFailed, []string{"nobody serves refuses"}},
 	} {
 		got := here(t, env, append([]string{"call"}, strings.Fields(c.args)...)...)

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,20 +17,16 @@ import (
 
 // A reply is the command of that name.
 type reply struct {
+	runner
+
 	log         *logFlags
-	bus         busFlags
-	exec        string
-	concurrency int
-	name        string
 	description string
 	version     string
 	idempotent  bool
-	drain       time.Duration
-	running     sync.WaitGroup // the programs
 }
 
 func newReply(log *logFlags) *cobra.Command {
-	r := &reply{log: log}
+	r := &reply{runner: runner{purpose: "answers a call"}, log: log}
 	cmd := &cobra.Command{
 		Use:   "reply METHOD --exec CMD",
 		Short: "Serve a method with any program: the argument on standard input, the result on standard output",
@@ -50,24 +44,20 @@ it at once. Several replies for one method share its calls.`,
 		Args:    cobra.ExactArgs(1),
 		RunE:    running(r.run),
 	}
-	r.add(cmd.Flags())
+	r.add(cmd.Flags(), "calls", "node")
+	r.addMethod(cmd.Flags())
 	return cmd
 }
 
-func (r *reply) add(flags *pflag.FlagSet) {
-	r.bus.addObserver(flags)
-	flags.StringVar(&r.exec, "exec", "", "command that answers a call (needed)")
-	parsed(flags, &r.concurrency, "concurrency", "n", "4", "how many calls to answer at once", atLeastOne)
-	flags.StringVar(&r.name, "name", "", "readable name of the node (default the host's name)")
+func (r *reply) addMethod(flags *pflag.FlagSet) {
 	flags.StringVar(&r.description, "description", "", "what the method does, for the listing")
 	flags.StringVar(&r.version, "method-version", "", "version of the method, for the listing")
 	flags.BoolVar(&r.idempotent, "idempotent", false, "a call may be run twice: one that may have run goes to another instance")
-	parsed(flags, &r.drain, "drain", "duration", "30s", "how long SIGTERM waits for calls that run", between(0, time.Hour))
 }
 
 func (r *reply) run(cmd *cobra.Command, args []string) error {
-	if r.exec == "" {
-		return usageError("--exec is missing: want the command that answers a call")
+	if err := r.check(); err != nil {
+		return err
 	}
 	if err := checkMethod(args[0]); err != nil {
 		return err
@@ -75,9 +65,9 @@ func (r *reply) run(cmd *cobra.Command, args []string) error {
 	ctx, stop := signalled(cmd.Context())
 	defer stop()
 	log := r.log.logger(cmd.ErrOrStderr())
-	b, err := r.bus.open(ctx, &bus.Options{Name: cmp.Or(r.name, hostname()), Logger: log}, nil)
+	b, err := r.open(ctx, cmd, log)
 	if err != nil {
-		return r.bus.hint(cmd, err)
+		return err
 	}
 	defer r.running.Wait() // a program is ended within a second and a bit of its context's end
 	defer func() { _ = b.Close() }()
@@ -118,12 +108,7 @@ func (r *reply) serve(ctx context.Context, b *bus.Bus, method string, log *slog.
 // answer runs the program for a call.
 func (r *reply) answer(log *slog.Logger) rpc.Invoker {
 	return func(ctx context.Context, q *rpc.Request) (bus.Body, error) {
-		r.running.Add(1)
-		defer r.running.Done()
-		mine := log.With("method", q.Method, "call", q.ID.String())
-		began := time.Now()
-		result, err := program.Run(ctx, program.Job{Command: r.exec, Body: q.Body, Log: mine, Variables: variables(ctx, q)})
-		mine.Debug("the program ended", "took", time.Since(began), "error", err)
+		result, err := r.launch(ctx, q.Body, variables(ctx, q), log.With("method", q.Method, "call", q.ID.String()))
 		return result, refusal(ctx, result, err)
 	}
 }

@@ -1,37 +1,28 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/ackbus/ackbus/bus"
-	"github.com/ackbus/ackbus/cmd/ackbus/internal/program"
 	"github.com/ackbus/ackbus/worker"
 )
 
 // A work is the command of that name.
 type work struct {
-	log         *logFlags
-	bus         busFlags
-	exec        string
-	concurrency int
-	name        string
-	drain       time.Duration
-	running     sync.WaitGroup // the programs
+	runner
+
+	log *logFlags
 }
 
 func newWork(log *logFlags) *cobra.Command {
-	w := &work{log: log}
+	w := &work{runner{purpose: "does a job"}, log}
 	cmd := &cobra.Command{
 		Use:   "work QUEUE --exec CMD",
 		Short: "Work at a queue with any program: the job on standard input, the result on standard output",
@@ -49,28 +40,20 @@ and it ends with 0; a second signal ends it at once.`,
 		Args:    cobra.ExactArgs(1),
 		RunE:    running(w.run),
 	}
-	w.add(cmd.Flags())
+	w.add(cmd.Flags(), "jobs", "worker")
 	return cmd
 }
 
-func (w *work) add(flags *pflag.FlagSet) {
-	w.bus.addObserver(flags)
-	flags.StringVar(&w.exec, "exec", "", "command that does a job (needed)")
-	parsed(flags, &w.concurrency, "concurrency", "n", "4", "how many jobs to run at once", atLeastOne)
-	flags.StringVar(&w.name, "name", "", "readable name of the worker (default the host's name)")
-	parsed(flags, &w.drain, "drain", "duration", "30s", "how long SIGTERM waits for jobs that run", between(0, time.Hour))
-}
-
 func (w *work) run(cmd *cobra.Command, args []string) error {
-	if w.exec == "" {
-		return usageError("--exec is missing: want the command that does a job")
+	if err := w.check(); err != nil {
+		return err
 	}
 	ctx, stop := signalled(cmd.Context())
 	defer stop()
 	log := w.log.logger(cmd.ErrOrStderr())
-	b, err := w.bus.open(ctx, &bus.Options{Name: cmp.Or(w.name, hostname()), Logger: log}, nil)
+	b, err := w.open(ctx, cmd, log)
 	if err != nil {
-		return w.bus.hint(cmd, err)
+		return err
 	}
 	jobs, err := w.bus.openJobs(ctx, b, &worker.Options{Logger: log})
 	if err != nil {
@@ -105,19 +88,14 @@ func negativeIfNone(d time.Duration) time.Duration {
 // handler runs the program for a job.
 func (w *work) handler(log *slog.Logger) func(context.Context, *worker.Job) (bus.Body, error) {
 	return func(ctx context.Context, job *worker.Job) (bus.Body, error) {
-		w.running.Add(1)
-		defer w.running.Done()
-		mine := log.With("job", job.ID, "attempt", job.Attempt)
-		began := time.Now()
-		result, err := program.Run(ctx, program.Job{Command: w.exec, Body: job.Body, Log: mine, Variables: map[string]string{
+		result, err := w.launch(ctx, job.Body, map[string]string{
 			"ACKBUS_JOB_ID":           string(job.ID),
 			"ACKBUS_JOB_QUEUE":        job.Queue,
 			"ACKBUS_JOB_ATTEMPT":      strconv.Itoa(job.Attempt),
 			"ACKBUS_JOB_MAX_ATTEMPTS": strconv.Itoa(job.MaxAttempts),
 			"ACKBUS_JOB_PRIORITY":     job.Priority.String(),
 			"ACKBUS_JOB_TOKEN":        strconv.FormatUint(job.Token, 10),
-		}})
-		mine.Debug("the program ended", "took", time.Since(began), "error", err)
+		}, log.With("job", job.ID, "attempt", job.Attempt))
 		if err != nil && !result.IsZero() {
 			if said, encodeErr := result.AsJSON(); encodeErr == nil {
 				err = fmt.Errorf("%w: %.200s", err, said)
@@ -125,13 +103,4 @@ func (w *work) handler(log *slog.Logger) func(context.Context, *worker.Job) (bus
 		}
 		return result, err
 	}
-}
-
-// hostname is the name of a node that was given none.
-func hostname() string {
-	host, err := os.Hostname()
-	if err != nil {
-		return ""
-	}
-	return host
 }

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/ackbus/ackbus/bus"
+	"github.com/ackbus/ackbus/cmd/ackbus/internal/program"
+)
+
+// A runner is what reply and work have in common: a node that runs a program for whatever comes.
+type runner struct {
+	bus         busFlags
+	purpose     string // of the program, as in: does a job
+	exec        string
+	concurrency int
+	name        string
+	drain       time.Duration
+	running     sync.WaitGroup // the programs
+}
+
+// add adds the flags. items are what comes, such as jobs, and who is what the node is called.
+func (r *runner) add(flags *pflag.FlagSet, items, who string) {
+	r.bus.addObserver(flags)
+	flags.StringVar(&r.exec, "exec", "", "command that "+r.purpose+" (needed)")
+	parsed(flags, &r.concurrency, "concurrency", "n", "4", "how many "+items+" to run at once", atLeastOne)
+	flags.StringVar(&r.name, "name", "", "readable name of the "+who+" (default the host's name)")
+	parsed(flags, &r.drain, "drain", "duration", "30s", "how long SIGTERM waits for "+items+" that run", between(0, time.Hour))
+}
+
+func (r *runner) check() error {
+	if r.exec == "" {
+		return usageError("--exec is missing: want the command that %s", r.purpose)
+	}
+	return nil
+}
+
+// open attaches the node.
+func (r *runner) open(ctx context.Context, cmd *cobra.Command, log *slog.Logger) (*bus.Bus, error) {
+	b, err := r.bus.open(ctx, &bus.Options{Name: cmp.Or(r.name, hostname()), Logger: log}, nil)
+	return b, r.bus.hint(cmd, err)
+}
+
+// launch runs the program once. ctx bounds the run.
+func (r *runner) launch(ctx context.Context, body bus.Body, variables map[string]string, log *slog.Logger) (bus.Body, error) {
+	r.running.Add(1)
+	defer r.running.Done()
+	began := time.Now()
+	result, err := program.Run(ctx, program.Job{Command: r.exec, Body: body, Variables: variables, Log: log})
+	log.Debug("the program ended", "took", time.Since(began), "error", err)
+	return result, err
+}
+
+// hostname is the name of a node that was given none.
+func hostname() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return host
+}
