@@ -77,7 +77,7 @@ func (in *intake) start(a *attempt) {
 		in.conclude(a, bus.Body{}, Reject(errors.New("its attempts are used up")))
 	default:
 		in.jobs.metrics.wait(in.queue.name, a.job.Waited)
-		in.pool.handlers.Go(func() { in.run(a) })
+		in.pool.crew.Go(func() { in.run(a) })
 	}
 }
 
@@ -91,7 +91,16 @@ func (in *intake) run(a *attempt) {
 		late := time.AfterFunc(limit+in.pool.grace, func() { in.giveUp(a) })
 		defer late.Stop()
 	}
-	body, err := in.call(ctx, a)
+	var body bus.Body
+	err := errors.New("the handler ended its goroutine")
+	returned := false
+	defer func() {
+		if !returned { // by runtime.Goexit
+			in.conclude(a, body, err)
+		}
+	}()
+	body, err = in.call(ctx, a)
+	returned = true
 	if err != nil && steeringOf(err) == nil && ctx.Err() != nil {
 		if cause := context.Cause(ctx); !errors.Is(err, cause) {
 			err = fmt.Errorf("%w: %w", cause, err)

@@ -26,7 +26,6 @@ type waiter struct {
 	known  bool      // Redis took the job in, so that it can be looked for
 	looked time.Time // when it was last looked for, or began to be awaited
 	missed int       // looks in a row that found nothing
-	grace  int       // how many of those mean that it is gone
 }
 
 // settle ends the waiting, the first time.
@@ -153,7 +152,7 @@ func (a *awaited) found(w *waiter, found bool) (gone bool) {
 		return false
 	}
 	w.missed++
-	return w.missed >= w.grace
+	return w.missed >= lookGrace
 }
 
 // close ends all waiting.

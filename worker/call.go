@@ -19,47 +19,72 @@ type Result struct {
 }
 
 // Call enqueues a job and awaits its result. ctx bounds the waiting (and the enqueueing): the job goes on without it, and the
-// *WaitError then holds its ID. A job that dies, expires, is deleted or dropped ends the call at once with a *JobError.
+// *WaitError then holds its ID. A job that dies, expires, is deleted or dropped ends the call at once with a *JobError. With Durable, a
+// *NotDurableError comes besides the result.
 func Call[Res any](ctx context.Context, q *Queue, job any, opts ...EnqueueOption) (Res, error) {
-	var res Res
-	r, err := q.CallBody(ctx, job, opts...)
-	if err != nil {
-		return res, err
-	}
-	if err := r.Body.Decode(&res); err != nil {
-		return res, q.fail("result of job "+string(r.ID)+" in", err)
-	}
-	return res, nil
+	_, res, err := callInto[Res](ctx, q, job, opts)
+	return res, err
 }
 
-// CallBody is Call with the result as it is.
+// callInto calls, and decodes the result.
+func callInto[Res any](ctx context.Context, q *Queue, job any, opts []EnqueueOption) (r *Result, res Res, err error) {
+	r, lacking, err := q.call(ctx, job, opts)
+	if err == nil {
+		if err = r.Body.Decode(&res); err != nil {
+			err = q.fail("result of job "+string(r.ID)+" in", err)
+		}
+	}
+	return r, res, q.besides(err, lacking)
+}
+
+// CallBody is Call with the result as it is. The Result is there too where a job is dead: without a body.
 func (q *Queue) CallBody(ctx context.Context, job any, opts ...EnqueueOption) (*Result, error) {
+	r, lacking, err := q.call(ctx, job, opts)
+	return r, q.besides(err, lacking)
+}
+
+// besides says that too few replicas have a job, besides what became of it.
+func (q *Queue) besides(err error, lacking *NotDurableError) error {
+	switch {
+	case lacking == nil:
+		return err
+	case err == nil:
+		return q.fail("call", lacking)
+	default:
+		return errors.Join(err, lacking)
+	}
+}
+
+// call enqueues and awaits; lacking says that the job was taken in by fewer replicas than asked.
+func (q *Queue) call(ctx context.Context, job any, opts []EnqueueOption) (r *Result, lacking *NotDurableError, err error) {
 	o, err := collect(opts)
 	if err != nil {
-		return nil, q.fail("call", err)
+		return nil, nil, q.fail("call", err)
 	}
 	if o.id == "" {
 		if o.id, err = newJobID(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	o.asker = q.jobs.self.ID.String()
-	w, err := q.wait(o.id, callGrace)
+	w, err := q.wait(o.id)
 	if err != nil {
-		return nil, q.fail("call", err)
+		return nil, nil, q.fail("call", err)
 	}
 	defer q.jobs.awaited.remove(w)
 	_, known, err := q.enqueue(ctx, job, &o)
-	if notDurable := (*NotDurableError)(nil); err != nil && !errors.As(err, &notDurable) {
-		return nil, err
+	lacking, taken := errors.AsType[*NotDurableError](err)
+	if err != nil && !taken {
+		return nil, nil, err
 	}
 	if known { // it may be over already
 		if err := q.join(ctx, w); err != nil {
-			return nil, err
+			return nil, lacking, err
 		}
 	}
 	q.jobs.awaited.taken(w)
-	return q.attend(ctx, w, o.onProgress)
+	r, err = q.attend(ctx, w, o.onProgress)
+	return r, lacking, err
 }
 
 // Await awaits the result of a job that was enqueued before, by anybody. ctx bounds the waiting. ErrNoJob: the queue knows no such
@@ -72,7 +97,7 @@ func (q *Queue) Await(ctx context.Context, id JobID, opts ...EnqueueOption) (*Re
 	if err != nil {
 		return nil, q.fail("await", err)
 	}
-	w, err := q.wait(id, joinedGrace)
+	w, err := q.wait(id)
 	if err != nil {
 		return nil, q.fail("await", err)
 	}
@@ -104,8 +129,8 @@ func (q *Queue) Result(ctx context.Context, id JobID) (*Result, error) {
 }
 
 // wait registers somebody who awaits a job, before anything can happen to it.
-func (q *Queue) wait(id JobID, grace int) (*waiter, error) {
-	w := &waiter{queue: q, id: id, wake: make(chan struct{}, 1), grace: grace}
+func (q *Queue) wait(id JobID) (*waiter, error) {
+	w := &waiter{queue: q, id: id, wake: make(chan struct{}, 1)}
 	return w, q.jobs.awaited.add(w)
 }
 

@@ -15,34 +15,42 @@ import (
 // commandTimeout bounds one command. What is not answered by then may still be carried out.
 const commandTimeout = 2 * time.Second
 
-// connect makes the client for a URL of the forms that the bus takes. It only looks at the URL.
-func connect(rawURL string) (redis.UniversalClient, error) {
+const (
+	commandConns = 32 // at least, for commands, which are short
+	// blockedConns bounds the connections of listeners, of which each queue of a pool holds one: they must not keep commands waiting.
+	blockedConns = 1 << 14
+)
+
+// connect makes the client for a URL of the forms that the bus takes, with at least so many connections when they are needed. It only
+// looks at the URL.
+func connect(rawURL string, conns int) (redis.UniversalClient, error) {
 	scheme, rest, found := strings.Cut(rawURL, "://")
 	if found && scheme == "redis+sentinel" {
-		return connectSentinel(rest)
+		return connectSentinel(rest, conns)
 	}
 	o, err := redis.ParseURL(rawURL)
 	if err != nil {
 		return nil, withoutURL(err)
 	}
-	tune(o)
+	tune(o, conns)
+	quietly(o)
 	return redis.NewClient(o), nil
 }
 
 // tune sets what every client here needs.
-func tune(o *redis.Options) {
+func tune(o *redis.Options, conns int) {
 	o.Protocol = 2
 	o.MaxRetries = -1 // a retried script may run twice
 	o.ContextTimeoutEnabled = true
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = commandTimeout, commandTimeout, commandTimeout
 	o.DialerRetries = 1
-	o.PoolSize = max(o.PoolSize, 32)
+	o.PoolSize = max(o.PoolSize, conns)
 	o.DisableIdentity = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }
 
 // connectSentinel reads what follows redis+sentinel://, that is [user:password@]host[:port],…/master[?db=…].
-func connectSentinel(rest string) (redis.UniversalClient, error) {
+func connectSentinel(rest string, conns int) (redis.UniversalClient, error) {
 	authority, path := rest, ""
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
 		authority, path = rest[:i], rest[i:]
@@ -73,10 +81,10 @@ func connectSentinel(rest string) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, withoutURL(err)
 	}
-	tune(o)
+	tune(o, conns)
 	f.Username, f.Password, f.DB, f.Protocol, f.MaxRetries = o.Username, o.Password, o.DB, o.Protocol, o.MaxRetries
 	f.ContextTimeoutEnabled, f.DialTimeout, f.ReadTimeout, f.WriteTimeout = true, o.DialTimeout, o.ReadTimeout, o.WriteTimeout
-	f.PoolSize, f.DisableIdentity = o.PoolSize, true
+	f.PoolSize, f.DisableIdentity, f.DialerRetries = o.PoolSize, true, o.DialerRetries
 	return redis.NewFailoverClient(f), nil
 }
 
@@ -91,6 +99,9 @@ func withoutURL(err error) error {
 // isUnsent reports whether an error came before anything was sent.
 func isUnsent(err error) bool {
 	if errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrClosed) {
+		return true
+	}
+	if _, ok := errors.AsType[dialError](err); ok {
 		return true
 	}
 	op, ok := errors.AsType[*net.OpError](err)

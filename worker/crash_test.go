@@ -46,7 +46,7 @@ func attachMortal(t *testing.T, name string) *mortal {
 
 // die leaves the process running without a way to Redis, as a killed one would be.
 func (m *mortal) die() {
-	_ = m.jobs.store.client.Close()
+	_ = m.jobs.store.close()
 	_ = m.relay.Close()
 }
 

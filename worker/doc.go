@@ -14,7 +14,8 @@
 //  5. A dead worker's jobs start elsewhere within 2 s of its process's death, within 5 s of a cut or a stop, and before all others.
 //  6. Enqueueing under a chosen ID can be repeated: the queue takes it in once.
 //  7. A call ends: with the result, or at once with the reason when the job dies, expires, is deleted or dropped, or at its context's
-//     end. It ends within 2 s even where the worker died between completing the job and telling of it.
+//     end. It ends within 2 s even where the worker died between completing the job and telling of it. A caller that does not reach
+//     Redis for the 10 s that an awaited result lies there ends with ErrGone.
 //
 // # What is not guaranteed
 //

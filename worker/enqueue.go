@@ -87,6 +87,7 @@ func (q *Queue) enqueueAll(ctx context.Context, under []*enqueuing, o *enqueueOp
 func (q *Queue) durablyAll(ctx context.Context, under []*enqueuing, failed []error, replicas int) {
 	var batch []*enqueuing
 	var at []int
+	var bytes int
 	flush := func() {
 		if len(batch) == 0 {
 			return
@@ -96,13 +97,13 @@ func (q *Queue) durablyAll(ctx context.Context, under []*enqueuing, failed []err
 				failed[i] = err
 			}
 		}
-		batch, at = nil, nil
+		batch, at, bytes = nil, nil, 0
 	}
 	for i, e := range under {
 		if e != nil {
-			batch, at = append(batch, e), append(at, i)
+			batch, at, bytes = append(batch, e), append(at, i), bytes+len(e.spec)
 		}
-		if len(batch) == batchJobs {
+		if len(batch) == batchJobs || bytes >= batchBytes {
 			flush()
 		}
 	}

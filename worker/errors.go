@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -13,7 +14,7 @@ var (
 	ErrName        = errors.New("worker: bad name")
 	ErrOption      = errors.New("worker: bad option")
 	ErrTooLarge    = errors.New("worker: job too large")
-	ErrUnavailable = errors.New("worker: Redis can't be reached") // nothing was done
+	ErrUnavailable = errors.New("worker: Redis can't be reached") // or refuses all work; nothing was done
 	ErrUnknown     = errors.New("worker: no answer from Redis")   // it may have been done
 	ErrMemory      = errors.New("worker: Redis is out of memory") // it refuses to store more (maxmemory); nothing was done
 	ErrClosed      = errors.New("worker: closed")
@@ -125,6 +126,9 @@ func (e *WaitError) Error() string {
 // Unwrap gives the context's cause.
 func (e *WaitError) Unwrap() error { return e.Cause }
 
+// refusals are the codes with which a server that is not fit for work refuses, before it has done anything.
+var refusals = []string{"LOADING", "READONLY", "MASTERDOWN", "BUSY", "MISCONF", "NOREPLICAS"}
+
 // redisError sorts an error of go-redis: refused, not sent, or doubtful.
 func redisError(err error) error {
 	if err == nil {
@@ -134,7 +138,7 @@ func redisError(err error) error {
 		switch text := replied.Error(); {
 		case strings.HasPrefix(text, "OOM"):
 			return fmt.Errorf("%w: %w", ErrMemory, err)
-		case strings.HasPrefix(text, "LOADING"), strings.HasPrefix(text, "READONLY"), strings.HasPrefix(text, "MASTERDOWN"):
+		case slices.ContainsFunc(refusals, func(code string) bool { return strings.HasPrefix(text, code+" ") }):
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -46,6 +47,9 @@ func (in *intake) plan(ctx context.Context) (plan, bool) {
 			return p, true
 		}
 		in.work.Wait()
+		in.mu.Unlock()
+		runtime.Gosched() // more jobs may be about to end: they go along
+		in.mu.Lock()
 	}
 }
 
@@ -64,10 +68,32 @@ func (in *intake) planLocked(now time.Time) (plan, bool) {
 	if len(in.finished) == 0 && p.want == 0 && len(p.held) == 0 {
 		return plan{}, false
 	}
-	p.settlings, in.finished = in.finished, nil
+	if p.settlings, in.finished = cut(in.finished); len(in.finished) > 0 {
+		in.work.Signal()
+	}
 	in.reserved += p.want + len(p.held)
 	in.under++
 	return p, true
+}
+
+// What one exchange says at most: Redis has to take it in, and answer, within commandTimeout.
+const (
+	mostSettlings    = 4096
+	mostSettledBytes = 4 << 20
+)
+
+// cut takes as many settlings from the front as one exchange may carry.
+func cut(finished []settling) (now, later []settling) {
+	bytes := 0
+	for i := range finished {
+		if i == mostSettlings || bytes >= mostSettledBytes {
+			return finished[:i:i], finished[i:]
+		}
+		for _, part := range finished[i].parts {
+			bytes += len(part)
+		}
+	}
+	return finished, nil
 }
 
 // giveBackLocked gives back entries that this pool has no place for: others may.
@@ -149,10 +175,24 @@ func (in *intake) apply(p *plan, reply []any) {
 		in.pool.poke(in)
 	}
 	for i := range p.settlings {
-		if i < len(verdicts) {
+		switch {
+		case i >= len(verdicts):
+		case asNumber(verdicts[i]) == settledWantsResult:
+			in.withResult(p.settlings[i])
+		default:
 			in.settled(&p.settlings[i], verdicts[i])
 		}
 	}
+}
+
+// withResult completes a job once more: somebody awaits it since it was started, and its result had been left out.
+func (in *intake) withResult(s settling) {
+	s.parts[1] = string(s.n.encode())
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.known[s.entry.place()] = true
+	in.finished = append(in.finished, s)
+	in.work.Signal()
 }
 
 // applyLocked brings the books up to date, and returns the attempts that are to begin.
@@ -171,6 +211,9 @@ func (in *intake) applyLocked(p *plan, reply []any) (begin []*attempt) {
 		delete(in.known, e.place()) // it is known again below where it was started
 	}
 	in.held = append(p.held[dealt:], in.held...)
+	if len(reply) > 6 {
+		in.holdLocked(asList(reply[6]))
+	}
 	for i := 0; i+jobParts <= len(taken); i += jobParts {
 		if a := in.takeLocked(taken[i:i+jobParts], now, i/jobParts >= p.starts); a != nil {
 			begin = append(begin, a)
@@ -179,7 +222,7 @@ func (in *intake) applyLocked(p *plan, reply []any) (begin []*attempt) {
 	if wait > 0 {
 		in.notBefore = time.Now().Add(wait)
 		time.AfterFunc(wait, in.wakeAll)
-	} else if p.want > 0 && len(taken)/jobParts < p.want {
+	} else if p.want > 0 && len(taken)/jobParts < p.want && len(in.held) == 0 {
 		in.hungry = false
 		in.listen.Signal()
 	}
@@ -187,6 +230,15 @@ func (in *intake) applyLocked(p *plan, reply []any) (begin []*attempt) {
 		in.work.Signal()
 	}
 	return begin
+}
+
+// holdLocked keeps entries that were delivered and not started, because the answer was full.
+func (in *intake) holdLocked(parts []any) {
+	for ; len(parts) > 2; parts = parts[3:] {
+		e := entry{line: asNumber(parts[0]), id: asText(parts[1]), job: JobID(asText(parts[2]))}
+		in.known[e.place()] = true
+		in.held = append(in.held, e)
+	}
 }
 
 // jobParts is how many parts a job in an answer has: line, entry, ID, spec, token, attempt, askers, flags.
@@ -227,6 +279,7 @@ const (
 	settledAccepted
 	settledGone
 	settledBefore
+	settledWantsResult
 )
 
 // settled does what follows from a verdict: counting, telling, warning.
@@ -241,6 +294,9 @@ func (in *intake) settled(s *settling, verdict any) {
 		in.count(s)
 	case what == settledGone:
 		in.jobs.metrics.count(in.queue.name, outcomeDeleted, s.ran)
+	case s.tried: // it may have been accepted, and the job be under way again
+		in.jobs.metrics.count(in.queue.name, outcomeFenced, s.ran)
+		return
 	default:
 		in.jobs.metrics.count(in.queue.name, outcomeFenced, s.ran)
 		in.log.Warn("a stale worker was refused: another has the job", slog.String("job", string(s.entry.job)),

@@ -17,38 +17,40 @@ const (
 	longestPause = beatEvery
 )
 
-// beat notes that Redis took a heartbeat, which had left just before.
-func (p *Pool) beat() { p.beatenAt(time.Now()) }
+// beat notes that Redis took a heartbeat, and when that had left.
+func (in *intake) beat(left time.Time) { in.beaten.Store(int64(left.Sub(in.pool.started))) }
 
-func (p *Pool) beatenAt(left time.Time) { p.beaten.Store(int64(left.Sub(p.started))) }
-
-// silent is for how long Redis has not taken a heartbeat.
-func (p *Pool) silent() time.Duration { return time.Since(p.started) - time.Duration(p.beaten.Load()) }
+// silent is for how long Redis has not taken a heartbeat. Others judge by those of each queue.
+func (in *intake) silent() time.Duration {
+	return time.Since(in.pool.started) - time.Duration(in.beaten.Load())
+}
 
 // guard ends the contexts of all handlers while others may think that this worker is gone, before they do.
 func (p *Pool) guard(ctx context.Context) {
 	ticker := time.NewTicker(guardEvery)
 	defer ticker.Stop()
-	fenced := false
 	for {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 			return
 		}
-		cut := p.jobs.bus.Unreachable() > cutOffAfter || p.silent() > silentSelf
-		if cut == fenced {
-			continue
-		}
-		fenced = cut
-		var why error
-		if cut {
-			why = ErrLeaseLost
-			p.jobs.log.Warn("worker is cut off from Redis: its handlers are cancelled", slog.Duration("silent", p.silent()))
-		}
+		alone := p.jobs.bus.Unreachable() > cutOffAfter
 		for _, in := range p.intakes {
-			in.fence(why)
+			in.guard(alone || in.silent() > silentSelf)
 		}
+	}
+}
+
+// guard raises the fence, or lifts it.
+func (in *intake) guard(cut bool) {
+	switch {
+	case cut == (in.fenced != nil): // which nobody else writes
+	case cut:
+		in.log.Warn("worker is cut off from Redis: its handlers are cancelled", slog.Duration("silent", in.silent()))
+		in.fence(ErrLeaseLost)
+	default:
+		in.fence(nil)
 	}
 }
 
@@ -81,13 +83,13 @@ func (in *intake) tendOnce(ctx context.Context) time.Duration {
 		in.log.Debug("no heartbeat", slog.Any("error", err))
 		return tendAfter
 	}
-	in.pool.beatenAt(left)
+	in.beat(left)
 	now, known, due, more := asNumber(reply[0]), asNumber(reply[1]), asNumber(reply[2]), asNumber(reply[3])
 	select {
 	case <-in.registered:
 		if known == 0 { // it was taken for dead, and all it had was taken over
 			in.log.Warn("worker was taken for dead: its handlers are cancelled")
-			in.cancel(ErrLeaseLost)
+			in.lose()
 		}
 	default:
 		close(in.registered)
@@ -106,6 +108,8 @@ func (in *intake) tendOnce(ctx context.Context) time.Duration {
 // an entry must be unknown twice, further apart than a command can take.
 func (in *intake) audit(ctx context.Context) {
 	most := 2*(in.opts.concurrency+in.opts.prefetch) + 100
+	ctx, cancel := context.WithTimeout(ctx, beatEvery) // the next heartbeat waits for it
+	defer cancel()
 	found, err := in.jobs.store.run(ctx, scriptMine, in.queue.base, string(in.pool.id), most)
 	if err != nil {
 		return // again in a while

@@ -3,9 +3,13 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ackbus/ackbus/bus"
@@ -14,7 +18,7 @@ import (
 // QueueInfo is what a queue holds, and what it has counted since it came into being.
 type QueueInfo struct {
 	Name    string
-	Waiting int64         // no worker has them; a deleted job counts until its turn comes
+	Waiting int64         // no worker has them
 	Running int64         // with workers
 	Delayed int64         // they are due later: delayed, snoozed, or to be tried again
 	Dead    int64         // dead letters
@@ -27,7 +31,7 @@ type QueueInfo struct {
 	Retried     int64 // attempts that failed and were followed by another
 	Died        int64 // jobs that went to the dead letters
 	Dropped     int64 // jobs that were dropped for room (Limits.DropOldest)
-	DeadDropped int64 // dead letters that were dropped because there were more than 100,000
+	DeadDropped int64 // dead letters that were dropped because there were too many (Limits.DeadLetters)
 }
 
 // MarshalJSON gives the info in its public shape; times in milliseconds.
@@ -148,9 +152,21 @@ func (q *Queue) inspect(ctx context.Context, ids []string) ([]JobInfo, error) {
 	if err := checkQueue(q.name); err != nil {
 		return nil, err
 	}
-	if len(ids) == 0 {
-		return nil, nil
+	var infos []JobInfo
+	for some := range slices.Chunk(ids, inspectBatch) {
+		found, err := q.inspectSome(ctx, some)
+		if err != nil {
+			return nil, err
+		}
+		infos = append(infos, found...)
 	}
+	return infos, nil
+}
+
+// inspectBatch is how many jobs, each of megabytes, an answer within commandTimeout may have.
+const inspectBatch = 20
+
+func (q *Queue) inspectSome(ctx context.Context, ids []string) ([]JobInfo, error) {
 	pipe := q.jobs.store.client.Pipeline()
 	hashes := make([]*redis.MapStringStringCmd, len(ids))
 	due, died := make([]*redis.FloatCmd, len(ids)), make([]*redis.FloatCmd, len(ids))
@@ -216,12 +232,39 @@ func (q *Queue) remove(ctx context.Context, id JobID, deadOnly int) error {
 	if err != nil {
 		return q.fail("delete job in", err)
 	}
-	n := notice{id: id, code: codeDeleted}
-	q.jobs.tell(q.name, asText(reply[2]), &n)
-	if node := workerID(asText(reply[1])).node(); node == q.jobs.self.ID {
-		q.jobs.stop(q.name, id)
-	} else if asText(reply[1]) != "" {
-		q.jobs.send(node, q.name, eventStop, bus.Bytes(n.encode()))
-	}
+	q.deleted(ctx, id, workerID(asText(reply[1])), asText(reply[2]))
 	return nil
+}
+
+// deleted tells the worker of a job that was deleted, and those who await it. It waits until they have heard, or ctx, or tellWithin: the
+// process of the caller may end next.
+func (q *Queue) deleted(ctx context.Context, id JobID, by workerID, askers string) {
+	n := notice{id: id, code: codeDeleted}
+	var under sync.WaitGroup
+	defer under.Wait()
+	tell := func(node uuid.UUID, event string) {
+		under.Add(1)
+		if !q.jobs.group.Go(func() {
+			defer under.Done()
+			_ = q.jobs.request(ctx, node, q.name, event, bus.Bytes(n.encode())) // it finds out by itself
+		}) {
+			under.Done()
+		}
+	}
+	switch node := by.node(); node {
+	case uuid.Nil:
+	case q.jobs.self.ID:
+		q.jobs.stop(q.name, id)
+	default:
+		tell(node, eventStop)
+	}
+	for asker := range strings.FieldsSeq(askers) {
+		switch node, err := uuid.Parse(asker); {
+		case err != nil:
+		case node == q.jobs.self.ID:
+			q.jobs.heard(q.name, n)
+		default:
+			tell(node, eventOver)
+		}
+	}
 }

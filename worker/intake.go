@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -47,6 +48,7 @@ type intake struct {
 	log     *slog.Logger
 	turn    shares
 	poked   chan struct{} // one slot: a delayed job may be due earlier
+	beaten  atomic.Int64  // when the last heartbeat that Redis took had left, since the pool was made
 	// registered is closed with the first heartbeat: nothing is taken before, so that others know of whoever has jobs.
 	registered chan struct{}
 
@@ -68,7 +70,7 @@ type intake struct {
 	quietTill    time.Time          // when Redis may be asked again, after a failure
 	pause        time.Duration      // that this failure cost
 	listening    bool               // a blocking read is under way
-	fenced       error              // no job may run: why
+	fenced       error              // no job may run: why; set by guard alone
 	draining     bool               // nothing is taken any more
 	wakeListener func()             // ends a blocking read
 	suspects     map[place]bool     // entries that Redis says are ours, and that we don't know
@@ -129,17 +131,23 @@ func (in *intake) drain() (wakeListener func()) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.draining = true
-	for _, a := range in.ahead {
-		in.returnLocked(a)
-	}
-	in.ahead = nil
+	in.returnAheadLocked()
 	in.work.Broadcast()
 	in.listen.Broadcast()
 	return in.wakeListener
 }
 
+// returnAheadLocked gives back what was fetched ahead and has not begun.
+func (in *intake) returnAheadLocked() {
+	for _, a := range in.ahead {
+		in.returnLocked(a)
+	}
+	in.ahead = nil
+}
+
 // returnLocked gives back a job that has not begun.
 func (in *intake) returnLocked(a *attempt) {
+	a.cancel(nil)
 	in.overLocked(a)
 	in.finished = append(in.finished, settling{kind: 'r', entry: a.entry, token: a.job.Token, parts: [3]string{"0", "0", ""}})
 }
@@ -173,10 +181,22 @@ func (in *intake) cancel(why error) {
 	}
 }
 
+// lose ends the contexts of all attempts: others have their jobs, or may have. What was fetched ahead must not begin any more.
+func (in *intake) lose() {
+	in.mu.Lock()
+	in.returnAheadLocked()
+	in.work.Signal()
+	in.mu.Unlock()
+	in.cancel(ErrLeaseLost)
+}
+
 // fence ends the contexts of all attempts, and lets none begin until it is lifted (nil).
 func (in *intake) fence(why error) {
 	in.mu.Lock()
 	in.fenced = why
+	if why != nil {
+		in.returnAheadLocked()
+	}
 	in.work.Broadcast()
 	in.listen.Broadcast()
 	in.mu.Unlock()

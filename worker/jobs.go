@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
+	"weak"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -35,17 +37,15 @@ type Jobs struct {
 	group   *run.Group
 	awaited *awaited
 	at      *bus.Attachment
-	telling chan struct{} // a place for each notice under way
+	telling *tellings
 
 	mu      sync.Mutex
 	closed  bool
-	queues  map[string]*Queue
-	intakes map[*intake]bool // of running pools
-	pools   sync.WaitGroup   // that run
+	queues  map[string]weak.Pointer[Queue] // those that somebody uses: names may come from outside
+	sweepAt int                            // how many of them have the others be forgotten
+	intakes map[*intake]bool               // of running pools
+	pools   sync.WaitGroup                 // that run
 }
-
-// maxQueues is how many queues share their pipelines among all who use them; more work all the same.
-const maxQueues = 10_000
 
 // Open attaches to the queues on the Redis at the URL, which takes the forms that bus.Open takes; it should be the bus's own. ctx
 // bounds the call. Errors that wrap ErrUnavailable say that Redis can't be reached. Close it before the bus.
@@ -69,11 +69,11 @@ func Open(ctx context.Context, b *bus.Bus, redisURL string, opts *Options) (*Job
 	}
 	j := &Jobs{bus: b, self: b.Node(), store: s, maxBody: o.MaxBody, log: o.Logger.With(slog.String("node", b.Node().Name)),
 		group:   run.New(context.Background()),
-		awaited: newAwaited(), telling: make(chan struct{}, maxTelling), queues: make(map[string]*Queue), intakes: make(map[*intake]bool)}
+		awaited: newAwaited(), telling: newTellings(), queues: make(map[string]weak.Pointer[Queue]), intakes: make(map[*intake]bool)}
 	j.metrics = newMetrics(j, o.Metrics)
 	here := bus.MethodAt(resultMethod, j.self.ID)
 	if j.at, err = b.Attach(ctx, endpoint{j}, bus.Profile{Carrier: bus.CarrierHandler}, here); err != nil {
-		return nil, fmt.Errorf("worker: open: %w", errors.Join(err, s.client.Close()))
+		return nil, fmt.Errorf("worker: open: %w", errors.Join(err, s.close()))
 	}
 	j.group.Go(j.watchAwaited)
 	return j, nil
@@ -84,14 +84,25 @@ func Open(ctx context.Context, b *bus.Bus, redisURL string, opts *Options) (*Job
 func (j *Jobs) Queue(name string) *Queue {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	q, ok := j.queues[name]
-	if !ok {
-		q = newQueue(j, name)
-		if len(j.queues) < maxQueues && checkQueue(name) == nil { // names may come from outside
-			j.queues[name] = q
-		}
+	if q := j.queues[name].Value(); q != nil {
+		return q
+	}
+	q := newQueue(j, name)
+	if checkQueue(name) == nil {
+		j.forgetLocked()
+		j.queues[name] = weak.Make(q)
 	}
 	return q
+}
+
+// forgetLocked forgets the queues that nobody uses any more, now and then.
+func (j *Jobs) forgetLocked() {
+	const few = 1000
+	if len(j.queues) < max(j.sweepAt, few) {
+		return
+	}
+	maps.DeleteFunc(j.queues, func(_ string, q weak.Pointer[Queue]) bool { return q.Value() == nil })
+	j.sweepAt = 2 * len(j.queues)
 }
 
 // Queues tells of every queue that was ever used, by name.
@@ -119,6 +130,7 @@ func (j *Jobs) Close() error {
 	first := !j.closed
 	j.closed = true
 	j.mu.Unlock()
+	j.awaitTold(lastGrace)
 	j.group.Stop()
 	j.awaited.close()
 	j.pools.Wait()
@@ -128,7 +140,7 @@ func (j *Jobs) Close() error {
 	}
 	j.at.Detach()
 	j.metrics.unregister()
-	if err := j.store.client.Close(); err != nil {
+	if err := j.store.close(); err != nil {
 		return fmt.Errorf("worker: close: %w", err)
 	}
 	return nil

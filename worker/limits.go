@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Limits are what a queue allows over the whole cluster. The zero value of a field means no limit.
+// Limits are what a queue allows over the whole cluster. The zero value of a field means no limit, unless it says otherwise.
 type Limits struct {
 	// Rate is how many jobs may start in each Per (default 1 s). Starts are spread evenly: see Burst.
 	Rate int
@@ -22,6 +22,9 @@ type Limits struct {
 	// DropOldest drops the job that has waited longest, of the lowest priority that waits, when there is no room for another; those who
 	// await it end with ErrDropped. Otherwise, and where none waits, the new job is refused with ErrQueueFull.
 	DropOldest bool
+	// DeadLetters is how many dead jobs the queue keeps; of more the longest dead is dropped, which is counted. Default: 100,000; negative:
+	// all.
+	DeadLetters int
 }
 
 // MarshalJSON gives the limits in their public shape.
@@ -33,7 +36,8 @@ func (l Limits) MarshalJSON() ([]byte, error) {
 		Running    int   `json:"running,omitempty"`
 		Length     int   `json:"length,omitempty"`
 		DropOldest bool  `json:"drop_oldest,omitempty"`
-	}{l.Rate, l.Per.Milliseconds(), l.Burst, l.Running, l.Length, l.DropOldest})
+		Letters    int   `json:"dead_letters,omitempty"`
+	}{l.Rate, l.Per.Milliseconds(), l.Burst, l.Running, l.Length, l.DropOldest, l.DeadLetters})
 }
 
 // SetLimits sets what the queue allows, for all who use it and until it is set again.
@@ -59,7 +63,7 @@ func (q *Queue) setLimits(ctx context.Context, l Limits) error {
 	}
 	meta := q.base + "meta"
 	pipe := q.jobs.store.client.TxPipeline()
-	pipe.HDel(ctx, meta, "rate", "per", "burst", "next", "running", "length", "drop")
+	pipe.HDel(ctx, meta, "rate", "per", "burst", "next", "running", "length", "drop", "letters")
 	if l.Rate > 0 {
 		pipe.HSet(ctx, meta, "rate", l.Rate, "per", l.Per.Milliseconds(), "burst", max(l.Burst, 1))
 	}
@@ -75,6 +79,9 @@ func (q *Queue) setLimits(ctx context.Context, l Limits) error {
 		}
 		pipe.HSet(ctx, meta, "length", l.Length, "drop", drop)
 	}
+	if l.DeadLetters != 0 {
+		pipe.HSet(ctx, meta, "letters", l.DeadLetters)
+	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return redisError(err)
 	}
@@ -88,7 +95,7 @@ func limitsOf(named map[string]string) Limits {
 		return n
 	}
 	return Limits{Rate: number("rate"), Per: time.Duration(number("per")) * time.Millisecond, Burst: number("burst"),
-		Running: number("running"), Length: number("length"), DropOldest: named["drop"] == "1"}
+		Running: number("running"), Length: number("length"), DropOldest: named["drop"] == "1", DeadLetters: number("letters")}
 }
 
 // Pause has no job of the queue start, over the whole cluster, until Resume; those that run go on, and more may be enqueued.

@@ -118,7 +118,7 @@ func (l *listener) read(ctx context.Context) ([]entry, error) {
 
 // dial takes a connection of its own.
 func (l *listener) dial(ctx context.Context) error {
-	client, ok := l.in.jobs.store.client.(*redis.Client)
+	client, ok := l.in.jobs.store.blocked.(*redis.Client)
 	if !ok {
 		return errors.New("worker: not a single server")
 	}
@@ -154,15 +154,8 @@ func (l *listener) wake() {
 
 // recover makes the groups again after a flush, or waits a little.
 func (l *listener) recover(ctx context.Context, err error) {
-	if replied, ok := errors.AsType[redis.Error](err); ok {
-		if strings.HasPrefix(replied.Error(), "UNBLOCKED") {
-			return
-		}
-		if strings.HasPrefix(replied.Error(), "NOGROUP") && l.in.makeGroups(ctx) == nil {
-			return
-		}
-	} else {
-		l.hangUp()
+	if err = l.heal(ctx, err); err == nil || ctx.Err() != nil {
+		return
 	}
 	l.in.log.Warn("no listening for jobs", slog.Any("error", redisError(err)))
 	const pause = 100 * time.Millisecond
@@ -173,6 +166,20 @@ func (l *listener) recover(ctx context.Context, err error) {
 	case <-ctx.Done():
 	}
 	l.in.feed()
+}
+
+// heal does what an answer asks for. It returns what is still wrong.
+func (l *listener) heal(ctx context.Context, err error) error {
+	replied, ok := errors.AsType[redis.Error](err)
+	switch {
+	case !ok:
+		l.hangUp()
+	case strings.HasPrefix(replied.Error(), "UNBLOCKED"):
+		return nil
+	case strings.HasPrefix(replied.Error(), "NOGROUP"):
+		return l.in.makeGroups(ctx)
+	}
+	return err
 }
 
 // makeGroups makes the consumer group of each line.

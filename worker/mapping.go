@@ -92,15 +92,10 @@ func (m *mapping[Res]) call(job any, index int) {
 // mapOne calls one job.
 func mapOne[Res any](ctx context.Context, q *Queue, job any, index int, opts []EnqueueOption) (Mapped[Res], error) {
 	m := Mapped[Res]{Index: index}
-	r, err := q.CallBody(ctx, job, opts...)
+	r, value, err := callInto[Res](ctx, q, job, opts)
 	if r != nil {
 		m.ID = r.ID
 	}
-	if err != nil {
-		return m, err
-	}
-	if err := r.Body.Decode(&m.Value); err != nil {
-		return m, q.fail("result of job "+string(r.ID)+" in", err)
-	}
-	return m, nil
+	m.Value = value
+	return m, err
 }

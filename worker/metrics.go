@@ -22,6 +22,7 @@ const (
 // metrics is what workers count. Without a registerer they count for nobody.
 type metrics struct {
 	to       prometheus.Registerer
+	here     []prometheus.Collector // registered
 	duration *prometheus.HistogramVec
 	waited   *prometheus.HistogramVec
 	depth    *depth
@@ -42,15 +43,17 @@ func newMetrics(j *Jobs, to prometheus.Registerer) *metrics {
 	for _, c := range []prometheus.Collector{m.duration, m.waited, m.depth} {
 		if err := to.Register(c); err != nil {
 			j.log.Warn("metrics", slog.Any("error", err))
+			continue
 		}
+		m.here = append(m.here, c)
 	}
 	return m
 }
 
-// unregister stops the collector that asks Redis.
+// unregister gives the names free for the next Jobs.
 func (m *metrics) unregister() {
-	if m.to != nil {
-		m.to.Unregister(m.depth)
+	for _, c := range m.here {
+		m.to.Unregister(c)
 	}
 }
 

@@ -176,6 +176,9 @@ func (o *enqueueOptions) script() (string, error) {
 		due = max(o.at.UnixMilli(), 0)
 	}
 	if o.priority == Normal && o.delay <= 0 && due == 0 && o.startWithin == 0 && o.unique == "" {
+		if o.chosen {
+			return "c", nil
+		}
 		return "", nil
 	}
 	text, err := json.Marshal(struct {
@@ -185,7 +188,8 @@ func (o *enqueueOptions) script() (string, error) {
 		Start  int64  `json:"x"`
 		Unique string `json:"u,omitempty"`
 		Window int64  `json:"w"`
-	}{o.priority.line(), milliseconds(o.delay), due, milliseconds(o.startWithin), o.unique, milliseconds(o.window)})
+		Chosen bool   `json:"c,omitempty"`
+	}{o.priority.line(), milliseconds(o.delay), due, milliseconds(o.startWithin), o.unique, milliseconds(o.window), o.chosen})
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrOption, err)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/ackbus/ackbus/internal/run"
@@ -26,7 +25,8 @@ const (
 	defaultDrain = 30 * time.Second
 	defaultLease = 30 * time.Second
 	leastLease   = 5 * time.Second
-	lastGrace    = time.Second // for handlers to return after their contexts have ended
+	idleHandlers = 64          // goroutines that wait for the next job
+	lastGrace    = time.Second // for handlers to return after their contexts have ended, and for what else ends with them
 )
 
 // ErrAbandoned says that handlers did not return when a pool ended. Their jobs went to other workers.
@@ -48,7 +48,7 @@ type Pool struct {
 
 	life     *run.Group // of everything but handlers
 	handlers *run.Group
-	beaten   atomic.Int64 // when the last heartbeat that Redis took had left, by the monotonic clock since started
+	crew     *run.Crew // of handlers
 	started  time.Time
 }
 
@@ -70,6 +70,7 @@ func (j *Jobs) Pool(opts *PoolOptions) *Pool {
 	}
 	p.id = newWorkerID(j.self.ID, j.self.Name)
 	p.life, p.handlers = run.New(context.Background()), run.New(context.Background())
+	p.crew = run.NewCrew(p.handlers, idleHandlers)
 	return p
 }
 
@@ -114,7 +115,9 @@ func (p *Pool) begin() error {
 		return fmt.Errorf("%w: a pool without a handler", ErrOption)
 	}
 	p.running = true
-	p.beat()
+	for _, in := range p.intakes {
+		in.beat(time.Now())
+	}
 	return p.jobs.enlist(p.intakes)
 }
 
@@ -138,10 +141,11 @@ func (p *Pool) end(patience time.Duration) error {
 	p.life.Wait()
 	err := p.leave()
 	p.jobs.dismiss(p.intakes)
+	p.jobs.awaitTold(lastGrace) // the process may end next
 	p.handlers.Stop()
 	select {
 	case <-p.handlers.Stopped():
-	default:
+	case <-time.After(lastGrace): // goroutines that have nothing left to do end at once
 		err = errors.Join(err, ErrAbandoned)
 	}
 	return err

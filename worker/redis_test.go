@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/ackbus/ackbus/bus"
 	"github.com/ackbus/ackbus/internal/leak"
@@ -183,6 +186,8 @@ func TestRedisAway(t *testing.T) {
 	n := attach(t, server.URL(), "a:", "one")
 	q := n.jobs.Queue("q")
 	enqueue(t, q, 1)
+	var dials dialLog
+	redis.SetLogger(&dials)
 	server.Kill()
 	_, err := q.Enqueue(within(t, 10*time.Second), 1)
 	if !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrUnknown) {
@@ -192,4 +197,17 @@ func TestRedisAway(t *testing.T) {
 	wantError(t, err, ErrUnavailable)
 	_, err = q.Info(within(t, 10*time.Second))
 	wantError(t, err, ErrUnavailable)
+	if said := dials.said.Load(); said > 0 {
+		t.Errorf("go-redis logged %d failed dials past our logger", said)
+	}
+}
+
+// dialLog counts what go-redis logs of connections that could not be made.
+type dialLog struct{ said atomic.Int64 }
+
+// Printf implements the logger of go-redis.
+func (l *dialLog) Printf(_ context.Context, format string, _ ...any) {
+	if strings.Contains(format, "failed to dial") {
+		l.said.Add(1)
+	}
 }

@@ -5,7 +5,9 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -37,34 +39,43 @@ type abilities struct {
 
 // compile compiles every script for what a server can do.
 func compile(can abilities) (map[string]*redis.Script, error) {
-	text, err := sources.ReadFile("scripts/common.lua")
-	if err != nil {
-		return nil, err
-	}
-	common := string(text)
-	if can.ackDel {
-		common = strings.Replace(common, "local ackdel = false", "local ackdel = true", 1)
-	}
 	compiled := make(map[string]*redis.Script)
 	for _, name := range []string{scriptEnqueue, scriptExchange, scriptTend, scriptReap, scriptMine, scriptLook, scriptProgress,
 		scriptDelete, scriptRevive, scriptClear, scriptInfo, scriptFire} {
-		text, err := sources.ReadFile("scripts/" + name + ".lua")
+		text, err := source(name, can)
 		if err != nil {
 			return nil, err
 		}
-		flags, body, _ := strings.Cut(string(text), "\n")
-		if can.flags {
-			compiled[name] = redis.NewScript(flags + "\n" + common + body)
-		} else {
-			compiled[name] = redis.NewScript(common + body)
-		}
+		compiled[name] = redis.NewScript(text)
 	}
 	return compiled, nil
+}
+
+// source is the text of a script: its flags, what stands before every script, and its own.
+func source(name string, can abilities) (string, error) {
+	common, err := sources.ReadFile("scripts/common.lua")
+	if err != nil {
+		return "", err
+	}
+	own, err := sources.ReadFile("scripts/" + name + ".lua")
+	if err != nil {
+		return "", err
+	}
+	flags, body, _ := strings.Cut(string(own), "\n")
+	text := string(common) + body
+	if can.ackDel {
+		text = strings.Replace(text, "local ackdel = false", "local ackdel = true", 1)
+	}
+	if can.flags {
+		text = flags + "\n" + text
+	}
+	return text, nil
 }
 
 // A store runs scripts on the Redis that holds the queues.
 type store struct {
 	client  redis.UniversalClient
+	blocked redis.UniversalClient // for those who listen
 	prefix  string
 	can     abilities
 	scripts map[string]*redis.Script
@@ -72,20 +83,38 @@ type store struct {
 
 // openStore connects, and learns what the server can do.
 func openStore(ctx context.Context, url, prefix string) (*store, error) {
-	client, err := connect(url)
+	client, err := connect(url, commandConns)
 	if err != nil {
 		return nil, err
 	}
-	s := &store{client: client, prefix: prefix, can: abilities{flags: true, ackDel: hasCommand(ctx, client, "xackdel")}}
+	blocked, err := connect(url, blockedConns)
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	s := &store{client: client, blocked: blocked, prefix: prefix, can: abilities{flags: true, ackDel: hasCommand(ctx, client, "xackdel")}}
 	err = s.load(ctx)
-	if _, refused := errors.AsType[redis.Error](err); refused {
-		s.can.flags = false
+	if _, refused := errors.AsType[redis.Error](err); refused && !errors.Is(redisError(err), ErrUnavailable) {
+		s.can.flags = false // a server that is loading says nothing about them
 		err = s.load(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(redisError(err), client.Close())
+		return nil, errors.Join(redisError(err), s.close())
 	}
 	return s, nil
+}
+
+func (s *store) close() error { return errors.Join(s.client.Close(), s.blocked.Close()) }
+
+// up is for how long the server has run; 0 where it does not say.
+func (s *store) up(ctx context.Context) time.Duration {
+	about, err := s.client.Info(ctx, "server").Result()
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(about, "uptime_in_seconds:")
+	text, _, _ := strings.Cut(rest, "\r\n")
+	seconds, _ := strconv.Atoi(text) // none: 0
+	return time.Duration(seconds) * time.Second
 }
 
 // hasCommand asks whether the server knows a command. One that does not say has none.

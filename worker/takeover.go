@@ -13,19 +13,21 @@ import (
 const (
 	watchEvery = 150 * time.Millisecond
 	goneAfter  = 1500 * time.Millisecond // without a connection of its node
-	calmAfter  = 3 * time.Second         // looks count again, after this worker's own view of Redis was broken
+	calmAfter  = 3 * time.Second         // looks count again, after this worker's own view was broken or Redis began: others come back too
 )
 
 // others is what a worker sees of the others.
 type others struct {
 	pool   *Pool
 	absent map[workerID]time.Time // since when Redis holds no connection of its node
-	calm   time.Time              // since when this worker's own view is whole
+	calm   time.Time              // since when this worker's own view is whole, and Redis is up
+	watch  time.Time              // since when it has watched without a break
 }
 
 // watchOthers takes over from workers that are gone, until the pool ends.
 func (p *Pool) watchOthers(ctx context.Context) {
-	o := &others{pool: p, absent: make(map[workerID]time.Time), calm: time.Now()}
+	now := time.Now()
+	o := &others{pool: p, absent: make(map[workerID]time.Time), watch: now, calm: now.Add(-p.jobs.store.up(ctx))}
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	for {
@@ -43,9 +45,19 @@ func (p *Pool) watchOthers(ctx context.Context) {
 	}
 }
 
+// silent is for how long none of the pool's heartbeats was taken by Redis.
+func (p *Pool) silent() time.Duration {
+	silent := time.Since(p.started)
+	for _, in := range p.intakes {
+		silent = min(silent, in.silent())
+	}
+	return silent
+}
+
 // broken notes that what was seen tells of this worker, not of the others.
 func (o *others) broken() {
 	o.calm = time.Now()
+	o.watch = o.calm
 	clear(o.absent)
 }
 
@@ -86,12 +98,11 @@ func (o *others) look(ctx context.Context) error {
 
 // judge says why a worker is gone, or nil.
 func (o *others) judge(s sighting, absent map[workerID]time.Time, now time.Time) error {
-	calm := now.Sub(o.calm)
 	since, gone := absent[s.id]
 	switch {
-	case gone && calm >= calmAfter && now.Sub(since) >= goneAfter:
+	case gone && now.Sub(o.calm) >= calmAfter && now.Sub(since) >= goneAfter:
 		return fmt.Errorf("%w: its worker died", ErrLeaseLost)
-	case s.quiet > silentOther && calm > silentOther:
+	case s.quiet > silentOther && now.Sub(o.watch) > silentOther:
 		return fmt.Errorf("%w: its worker fell silent", ErrLeaseLost)
 	case s.quiet > o.pool.opts.Lease:
 		return fmt.Errorf("%w: it ended", ErrLeaseLost)

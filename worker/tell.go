@@ -1,8 +1,6 @@
 package worker
 
 import (
-	"context"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -18,13 +16,10 @@ const (
 	eventStop     = "stop"
 	queueHeader   = "queue"
 
-	maxTelling  = 1024             // notices under way; more are sent by those who have them, one after another
-	tellWithin  = 10 * time.Second // then those who wait find it in Redis
-	maxTold     = 512 << 10        // a larger result is fetched from Redis by those who wait
-	lookEvery   = time.Second
-	lookBatch   = 256
-	callGrace   = 2 // looks; a job that was awaited from the start leaves its result in Redis for 10 s
-	joinedGrace = 5 // looks; of one that was joined while it ended, only its worker knows the result
+	maxTold   = 512 << 10 // a larger result is fetched from Redis by those who wait
+	lookEvery = time.Second
+	lookBatch = 256
+	lookGrace = 2 // looks in a row that find nothing mean that the job is gone: one that is awaited leaves its result for 10 s
 )
 
 // tell sends a notice to the nodes that await a job. It does not wait for them, unless many are told at once.
@@ -67,30 +62,6 @@ func (j *Jobs) tellProgress(queue, askers string, n *notice) {
 		for _, w := range j.awaited.those(queue, n.id) {
 			w.report(n.body)
 		}
-	}
-}
-
-// send requests in the background where there is a place.
-func (j *Jobs) send(node uuid.UUID, queue, event string, body bus.Body) {
-	request := func() {
-		ctx, cancel := context.WithTimeout(j.group.Context(), tellWithin)
-		defer cancel()
-		_, err := j.bus.Request(ctx, bus.MethodAt(resultMethod, node), event, body, bus.WithHeader(queueHeader, queue), bus.TrustCount())
-		if err != nil {
-			j.log.Debug("nobody there to be told of a job", slog.String("queue", queue), slog.Any("error", err))
-		}
-	}
-	select {
-	case j.telling <- struct{}{}:
-	default:
-		request()
-		return
-	}
-	if !j.group.Go(func() {
-		defer func() { <-j.telling }()
-		request()
-	}) {
-		<-j.telling
 	}
 }
 
@@ -148,26 +119,30 @@ func (j *Jobs) watchAwaited() {
 		for q, waiters := range j.awaited.unheard(time.Now()) {
 			for len(waiters) > 0 {
 				n := min(len(waiters), lookBatch)
-				j.look(q, waiters[:n])
-				waiters = waiters[n:]
+				waiters = append(j.look(q, waiters[:n]), waiters[n:]...)
 			}
 		}
 	}
 }
 
-// look looks once.
-func (j *Jobs) look(q *Queue, waiters []*waiter) {
+// look looks once. It returns those whose results there was no room for.
+func (j *Jobs) look(q *Queue, waiters []*waiter) (later []*waiter) {
 	args := []any{""}
 	for _, w := range waiters {
 		args = append(args, string(w.id))
 	}
 	states, err := q.list(j.group.Context(), 2*len(waiters), scriptLook, args...)
 	if err != nil {
-		return // tried again in a second
+		return nil // tried again in a second
 	}
 	for i, w := range waiters {
+		if asNumber(states[2*i]) == stateLater {
+			later = append(later, w)
+			continue
+		}
 		j.looked(w, asNumber(states[2*i]), asText(states[2*i+1]))
 	}
+	return later
 }
 
 // How a job stands, as the script says it.
@@ -175,6 +150,7 @@ const (
 	stateNone = iota
 	stateUnderWay
 	stateOver
+	stateLater // over, and to be asked for again
 )
 
 // looked notes what a look found.

@@ -105,7 +105,7 @@ func FuzzConnect(f *testing.F) {
 	f.Add("redis://localhost:6379/0")
 	f.Add("redis+sentinel://user:secret@a:1,b/mymaster?db=2&sentinel_password=s")
 	f.Fuzz(func(t *testing.T, url string) {
-		c, err := connect(url)
+		c, err := connect(url, commandConns)
 		if err == nil {
 			_ = c.Close()
 		}

@@ -5,7 +5,8 @@ local AGAIN, NORMAL, LINES, MARK = 1, 3, 4, 5
 local streams = { base .. 'wait:again', base .. 'wait:high', base .. 'wait:normal', base .. 'wait:low', base .. 'wait:mark' }
 local delayed, dead, meta = base .. 'delayed', base .. 'dead', base .. 'meta'
 local workers, running = base .. 'workers', base .. 'running'
-local historyMax, deadMax, leasesMax = 32768, 100000, 3
+local historyMax, deadMax, leasesMax, askersMax = 32768, 100000, 3, 100 * 37
+local replyMax = 4194304 -- bytes of jobs or results in one answer, give or take one of them
 
 local function jobKey(id) return base .. 'job:' .. id end
 local function uniqueKey(name) return base .. 'unique:' .. name end
@@ -26,13 +27,34 @@ local function arg()
 end
 local function number() return tonumber(arg()) end
 
--- A job begins to wait: its ID joins the line of its priority.
-local function enter(s, id) redis.call('XADD', streams[s], '*', 'j', id) end
+-- Where an entry stands, as the hash of its job notes it: then no other entry stands for the job.
+local function place(s, entry) return s .. ' ' .. entry end
+
+-- A job begins to wait: its ID joins the line of its priority. A job that never ran, and whose ID nobody can choose again, needs no
+-- note of its place (nor a key here): no other entry can have its ID.
+local function enter(s, id, key)
+  local entry = redis.call('XADD', streams[s], '*', 'j', id)
+  if key then redis.call('HSET', key, 'e', place(s, entry)) end
+end
 
 -- An entry leaves the line, and its worker's list of what it took.
 local function leave(s, entry)
   redis.call('XACK', streams[s], group, entry)
   redis.call('XDEL', streams[s], entry)
+end
+
+-- Of jobs that were deleted while they waited, and whose place nobody knew, so many entries were met.
+local function met_ghosts(n)
+  if n > 0 and redis.call('HINCRBY', meta, 'ghosts', -n) <= 0 then redis.call('HDEL', meta, 'ghosts') end
+end
+
+-- Adds one who awaits a job. Those beyond a hundred nodes find the result in Redis.
+local function add_asker(key, askers, asker)
+  if not askers then
+    redis.call('HSET', key, 'k', asker)
+  elseif #askers < askersMax and not string.find(askers, asker, 1, true) then
+    redis.call('HSET', key, 'k', askers .. ' ' .. asker)
+  end
 end
 
 -- An attempt that did not succeed: when it began, when it ended, and (in suffix) by whom and why.

@@ -3,30 +3,33 @@
 -- Answers what became of each (1 taken in, 0 known already, 2 no room, 3 unique key taken), the IDs that hold the unique keys,
 -- and IDs and askers of jobs that were dropped for room.
 local now = clock()
-local limit = redis.call('HMGET', meta, 'length', 'drop')
+local limit = redis.call('HMGET', meta, 'length', 'drop', 'ghosts')
 local room
 if limit[1] then
-  room = tonumber(limit[1]) - redis.call('ZCARD', delayed)
+  room = tonumber(limit[1]) + tonumber(limit[3] or 0) - redis.call('ZCARD', delayed)
   for s = 1, LINES do room = room - redis.call('XLEN', streams[s]) end
 end
 local verdicts, holders, dropped, mark = {}, {}, {}, false
+local CHOSEN = { p = NORMAL, d = 0, at = 0, x = 0, w = 0, c = true } -- the options of a plain job under a chosen ID
 
 -- Drops the job that has waited longest, of the lowest priority that has any.
 local function drop()
   for s = LINES, 1, -1 do
     local entry = oldest(s)
-    if entry then
+    while entry do
       local id = entry[2][2]
       redis.call('XDEL', streams[s], entry[1])
-      local h = redis.call('HMGET', jobKey(id), 'd', 'u', 'k')
-      if h[1] then
+      local h = redis.call('HMGET', jobKey(id), 'd', 'u', 'k', 'e')
+      if h[1] and (not h[4] or h[4] == place(s, entry[1])) then
         release(h[2], id)
         redis.call('DEL', jobKey(id))
         redis.call('HINCRBY', meta, 'dropped', 1)
         dropped[#dropped + 1] = id
         dropped[#dropped + 1] = h[3] or ''
+        return true
       end
-      return true
+      if not h[1] then met_ghosts(1) end
+      entry = oldest(s)
     end
   end
   return false
@@ -47,14 +50,7 @@ end
 local function take_in(id, spec, asker, opt)
   local key = jobKey(id)
   if redis.call('HSETNX', key, 'd', spec) == 0 then
-    if asker ~= '' and not redis.call('HGET', key, 's') then
-      local askers = redis.call('HGET', key, 'k')
-      if not askers then
-        redis.call('HSET', key, 'k', asker)
-      elseif not string.find(askers, asker, 1, true) then
-        redis.call('HSET', key, 'k', askers .. ' ' .. asker)
-      end
-    end
+    if asker ~= '' and not redis.call('HGET', key, 's') then add_asker(key, redis.call('HGET', key, 'k'), asker) end
     return 0
   end
   if room and room <= 0 and not (limit[2] == '1' and drop()) then
@@ -81,7 +77,7 @@ local function take_in(id, spec, asker, opt)
   if opt.d > 0 then due = now + opt.d end
   if opt.x > 0 then redis.call('HSET', key, 'x', whole(math.max(now, due) + opt.x)) end
   if due <= now then
-    enter(opt.p, id)
+    enter(opt.p, id, opt.c and key)
     return 1
   end
   local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
@@ -92,7 +88,9 @@ end
 
 for i = 1, number() do
   local id, spec, asker, options = arg(), arg(), arg(), arg()
-  verdicts[i] = take_in(id, spec, asker, options ~= '' and cjson.decode(options) or nil)
+  local opt = nil
+  if options == 'c' then opt = CHOSEN elseif options ~= '' then opt = cjson.decode(options) end
+  verdicts[i] = take_in(id, spec, asker, opt)
 end
 -- An entry without a job wakes one worker, which then learns when the next delayed job is due.
 if mark then redis.call('XADD', streams[MARK], 'MAXLEN', 1, '*', 'j', '') end

@@ -3,12 +3,13 @@
 -- those, how many entries it holds (delivered to it, not started) and those, how many jobs it wants, how many of them it starts
 -- at once (the others are fetched ahead), and the lines to look at, each with how many to take from it first.
 -- Answers {time, wait in ms before more may be started or 0, held entries dealt with, whether a delayed job may be due earlier,
--- what became of each settling, jobs: line, entry, ID, spec, token, attempt, askers, flags}.
+-- what became of each settling, jobs: line, entry, ID, spec, token, attempt, askers, flags; and entries that were delivered and not
+-- started, because the answer is full: line, entry, ID}.
 local worker, now = arg(), clock()
 local stamp, time = whole(now), redis.call('TIME')
 local instant = time[1] * 1000000 + time[2] -- in µs: two starts of jobs under one ID have never the same
 local limited = redis.call('EXISTS', running) == 1
-local poke, counts, verdicts = 0, {}, {}
+local poke, counts, verdicts, ghosts = 0, {}, {}, 0
 local left, finished = { {}, {}, {}, {}, {} }, {} -- entries of each line, and keys of jobs, that go at the end of all settling
 
 local function count(what) counts[what] = (counts[what] or 0) + 1 end
@@ -30,9 +31,12 @@ end
 local function bury(key, id, code, notice)
   redis.call('HSET', key, 's', 'dead', 'code', code, 'r', notice)
   redis.call('ZADD', dead, whole(now), id)
-  if redis.call('ZCARD', dead) > deadMax then
-    local first = redis.call('ZPOPMIN', dead)
-    redis.call('DEL', jobKey(first[1]))
+  local most = tonumber(redis.call('HGET', meta, 'letters') or deadMax)
+  local over = most < 0 and 0 or math.min(redis.call('ZCARD', dead) - most, 100)
+  if over <= 0 then return end
+  local first = redis.call('ZPOPMIN', dead, over)
+  for i = 1, #first, 2 do
+    redis.call('DEL', jobKey(first[i]))
     count('dead_dropped')
   end
 end
@@ -55,10 +59,10 @@ local settle = {
     if suffix ~= '' then note(key, h[5], now, suffix) end
     if counted == 'lost' then counted = redis.call('HINCRBY', key, 'l', 1) <= leasesMax and '0' or '1' end
     if counted == '0' then redis.call('HINCRBY', key, 'a', -1) else count('retried') end
-    redis.call('HDEL', key, 'w', 'g', 'b')
+    redis.call('HDEL', key, 'w', 'g', 'b', 'e')
     delay = tonumber(delay)
     if delay == 0 then
-      enter(AGAIN, id)
+      enter(AGAIN, id, key)
     else
       redis.call('ZADD', delayed, whole(now + delay), id)
       poke = 1
@@ -66,7 +70,7 @@ local settle = {
   end,
   x = function(key, id, h, _, code, notice, suffix) -- dead
     if suffix == '' then redis.call('HINCRBY', key, 'a', -1) else note(key, h[5], now, suffix) end -- none: it never ran
-    redis.call('HDEL', key, 'w', 'g', 'b')
+    redis.call('HDEL', key, 'w', 'g', 'b', 'e')
     bury(key, id, code, notice)
     release(h[4], id)
     count('died')
@@ -81,27 +85,39 @@ local function mine(s, entry)
   return not pending.err and pending[1] ~= nil
 end
 
--- 1 or the askers: accepted; 0: another worker has the job; 2: there is no such job; 3: was accepted before.
+-- 1 or the askers: accepted; 0: another worker has the job; 2: there is no such job; 3: was accepted before; 4: somebody awaits it by now,
+-- so it is to be settled again with its result.
 local function settled(kind, s, entry, id, token, a, b, c)
   if kind == 'g' then -- given back, never started
     if not mine(s, entry) then return 0 end
     leave(s, entry)
-    if id ~= '' then enter(AGAIN, id) end
+    if id ~= '' then
+      local h = redis.call('HMGET', jobKey(id), 'd', 'e')
+      if not h[1] then
+        ghosts = ghosts + 1
+      elseif not h[2] or h[2] == place(s, entry) then
+        enter(AGAIN, id, jobKey(id))
+      end
+    end
     return 1
   end
   local key = jobKey(id)
-  local h = redis.call('HMGET', key, 't', 'w', 'k', 'u', 'g')
+  local h = redis.call('HMGET', key, 't', 'w', 'k', 'u', 'g', 'e')
   if not h[1] then
     go(s, entry)
     if limited then redis.call('SREM', running, id) end
     return 2
   end
-  if h[1] ~= token then return 0 end
+  if h[1] ~= token then
+    if h[6] ~= place(s, entry) then go(s, entry) end -- of an earlier job under the same ID
+    return 0
+  end
   if h[2] ~= worker then return 3 end
   if kind == 'b' then
     redis.call('HDEL', key, 'b')
     return 1
   end
+  if kind == 'd' and h[3] and b == '' then return 4 end
   go(s, entry)
   if limited then redis.call('SREM', running, id) end
   settle[kind](key, id, h, token, a, b, c)
@@ -123,6 +139,8 @@ for s = 1, #streams do
 end
 if #finished > 0 then all(finished, 'DEL') end
 for what, n in pairs(counts) do redis.call('HINCRBY', meta, what, n) end
+met_ghosts(ghosts)
+ghosts = 0
 
 local holds = number()
 local held = {}
@@ -153,14 +171,14 @@ if rule[2] then -- the bucket is empty when `next` is burst steps ahead
   end
 end
 
-local jobs, started = {}, 0
+local jobs, started, later, bytes = {}, 0, {}, 0
 
 local function start(s, entry, id, was_held)
-  local key = jobKey(id)
-  local h = redis.call('HMGET', key, 'd', 't', 'a', 'k', 'x', 'c', 'w', 's')
-  local unheard = was_held and h[7] == worker -- it was started, and the worker never learned of it
-  if not h[1] or h[8] or (h[7] and not unheard) then -- deleted or over, or a mark
-    if id == '' then poke = 1 end
+  local key, here = jobKey(id), place(s, entry)
+  local h = redis.call('HMGET', key, 'd', 't', 'a', 'k', 'x', 'c', 'w', 's', 'e')
+  local unheard = was_held and h[7] == worker and h[9] == here -- it was started, and the worker never learned of it
+  if not h[1] or h[8] or (h[7] and not unheard) or (h[9] and h[9] ~= here) then -- deleted or over, another entry stands for it, or a mark
+    if id == '' then poke = 1 elseif not h[1] then ghosts = ghosts + 1 end
     leave(s, entry)
     return
   end
@@ -169,10 +187,10 @@ local function start(s, entry, id, was_held)
   if unheard then attempt = attempt - 1 end
   local flags = 0
   if h[5] and now > tonumber(h[5]) then flags = 1 end
-  redis.call('HSET', key, 't', whole(token), 'a', attempt, 'w', worker, 'g', stamp)
+  redis.call('HSET', key, 't', whole(token), 'a', attempt, 'w', worker, 'g', stamp, 'e', here)
   if started >= starts and not h[6] then redis.call('HSET', key, 'b', 0) end -- ahead: counts only once it has begun
   if limited then redis.call('SADD', running, id) end
-  started = started + 1
+  started, bytes = started + 1, bytes + #h[1]
   local n = #jobs
   jobs[n + 1], jobs[n + 2], jobs[n + 3], jobs[n + 4] = s, entry, id, h[1]
   jobs[n + 5], jobs[n + 6], jobs[n + 7], jobs[n + 8] = token, attempt, h[4] or '', flags
@@ -187,13 +205,20 @@ local function read(s, n)
   if not reply then return false end
   if reply.err then return error(reply.err) end
   local entries = reply[1][2]
-  for _, entry in ipairs(entries) do start(s, entry[1], entry[2][2], false) end
+  for _, entry in ipairs(entries) do
+    if bytes < replyMax then
+      start(s, entry[1], entry[2][2], false)
+    else
+      local n = #later
+      later[n + 1], later[n + 2], later[n + 3] = s, entry[1], entry[2][2]
+    end
+  end
   return #entries >= n
 end
 
 local dealt = 0
 for _, e in ipairs(held) do
-  if started >= allowed then break end
+  if started >= allowed or bytes >= replyMax then break end
   if mine(e[1], e[2]) then start(e[1], e[2], e[3], true) end
   dealt = dealt + 1
 end
@@ -202,12 +227,19 @@ local target = started + room
 local lines, rest = {}, {}
 for i = 1, number() do lines[i] = { number(), number() } end
 for _, line in ipairs(lines) do
+  local before, more, tries = started, true, 0
   local n = math.min(line[2], target - started)
-  if n > 0 and read(line[1], n) then rest[#rest + 1] = line[1] end
+  while n > 0 and more and bytes < replyMax and tries < 100 do -- again where there were entries of deleted jobs
+    more = read(line[1], n)
+    n = math.min(line[2] - (started - before), target - started)
+    tries = tries + 1
+  end
+  if more then rest[#rest + 1] = line[1] end
 end
 for _, s in ipairs(rest) do -- lines that may have more, where others had less than their share
-  if started < target then read(s, target - started) end
+  if started < target and bytes < replyMax then read(s, target - started) end
 end
 if step then redis.call('HSET', meta, 'next', string.format('%.3f', from + started * step)) end
 if started < allowed then wait = 0 end -- not the limit, but the queue ended it
-return { now, wait, dealt, poke, verdicts, jobs }
+met_ghosts(ghosts)
+return { now, wait, dealt, poke, verdicts, jobs, later }

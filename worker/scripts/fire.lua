@@ -13,6 +13,6 @@ redis.call('HSET', schedules, name, tick)
 local id, spec, line = arg(), arg(), number()
 if redis.call('HSETNX', jobKey(id), 'd', spec) == 1 then
   if line ~= NORMAL then redis.call('HSET', jobKey(id), 'p', line) end
-  enter(line, id)
+  enter(line, id, jobKey(id))
 end
 return { now, tonumber(tick), 1 }

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Counts what a queue holds. Answers {time, waiting, running, delayed, dead, workers, when the oldest began to wait or 0, numbers and
 -- limits by name}.
-local now, waiting, taken, first = clock(), 0, 0, 0
+local now, waiting, taken, first = clock(), -tonumber(redis.call('HGET', meta, 'ghosts') or 0), 0, 0
 for s = 1, LINES do
   local pending = group_state(s)
   taken = taken + pending

@@ -13,8 +13,9 @@ local function over(s, entry)
   if not found or found[2][2] == '' then return end
   local id = found[2][2]
   local key = jobKey(id)
-  local h = redis.call('HMGET', key, 'd', 'w', 'g', 'b')
-  if not h[1] or h[1] == '' then return end
+  local h = redis.call('HMGET', key, 'd', 'w', 'g', 'b', 'e')
+  if not h[1] then met_ghosts(1) end
+  if not h[1] or h[1] == '' or (h[5] and h[5] ~= place(s, entry)) then return end -- deleted, over, or another entry stands for it
   if h[2] == worker then
     redis.call('HINCRBY', key, 't', 1) -- whatever the worker still says of it is refused
     if h[4] then -- fetched ahead, and perhaps never begun: counted the next time
@@ -27,7 +28,7 @@ local function over(s, entry)
     redis.call('HDEL', key, 'w', 'g', 'b')
     redis.call('SREM', running, id)
   end
-  enter(AGAIN, id)
+  enter(AGAIN, id, key)
   taken = taken + 1
 end
 

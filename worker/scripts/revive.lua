@@ -8,8 +8,8 @@ local revived = 0
 for _, each in ipairs(ids) do
   local key = jobKey(each)
   if redis.call('ZREM', dead, each) == 1 and redis.call('HEXISTS', key, 'd') == 1 then
-    redis.call('HDEL', key, 's', 'code', 'r', 'a', 'c', 'x', 'k', 'q')
-    enter(tonumber(redis.call('HGET', key, 'p') or NORMAL), each)
+    redis.call('HDEL', key, 's', 'code', 'r', 'a', 'c', 'x', 'k', 'l', 'q')
+    enter(tonumber(redis.call('HGET', key, 'p') or NORMAL), each, key)
     revived = revived + 1
   end
 end

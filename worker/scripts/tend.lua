@@ -10,8 +10,9 @@ end
 local batch = 500
 local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', whole(now), 'LIMIT', 0, batch)
 for _, id in ipairs(due) do
-  local h = redis.call('HMGET', jobKey(id), 'd', 'p')
-  if h[1] then enter(tonumber(h[2] or NORMAL), id) end
+  local key = jobKey(id)
+  local h = redis.call('HMGET', key, 'd', 'p')
+  if h[1] then enter(tonumber(h[2] or NORMAL), id, key) end
   redis.call('ZREM', delayed, id)
 end
 local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
