@@ -48,6 +48,8 @@ const (
 	memberKnown = 10 * time.Second
 	// memberForgotten is within what nobody knows any more who is gone.
 	memberForgotten = 9 * time.Second
+	// memberAtOnce is within what a goodbye, or a newcomer's greeting, has reached everybody.
+	memberAtOnce = 200 * time.Millisecond
 	// memberSteady is for how long two must have had no trouble to be sure of each other.
 	memberSteady = 5 * time.Second
 )
@@ -81,8 +83,10 @@ type memberNode struct {
 	*Bus
 	live    *liveness
 	gone    bool
+	left    bool // with a goodbye
 	stopped bool
-	steady  time.Duration // since when it has had no trouble
+	knew    map[*memberNode]bool // when it was looked at last
+	steady  time.Duration        // since when it has had no trouble
 }
 
 // playMembers plays a schedule and returns what was wrong.
@@ -99,7 +103,7 @@ func playMembers(t *testing.T, seed uint64, steps []memberStep) string {
 		last = max(last, s.at+s.lasting)
 	}
 	for end := last + memberKnown; w.clock.Now() < end && w.wrong == ""; {
-		w.clock.Advance(500 * time.Millisecond)
+		w.clock.Advance(100 * time.Millisecond)
 		w.judge()
 	}
 	for _, n := range w.nodes {
@@ -118,7 +122,8 @@ func (w *memberWorld) come() {
 	pace := 0.99 + 0.02*w.rng.Float64()
 	ahead := time.Duration(w.rng.Int64N(int64(time.Hour)))
 	now := func() time.Duration { return time.Minute + ahead + time.Duration(pace*float64(w.clock.Now())) }
-	n := &memberNode{live: newLiveness(), Bus: newBus(uuid.UUID{15: byte(len(w.nodes) + 1)}, w.hub.Relay(), o, now), steady: w.clock.Now()}
+	n := &memberNode{live: newLiveness(), Bus: newBus(uuid.UUID{15: byte(len(w.nodes) + 1)}, w.hub.Relay(), o, now), steady: w.clock.Now(),
+		knew: make(map[*memberNode]bool)}
 	if n.attach(w.t.Context()) != nil { // Redis is away
 		_ = n.relay.Close()
 		n.group.Stop()
@@ -126,6 +131,7 @@ func (w *memberWorld) come() {
 		return
 	}
 	w.nodes = append(w.nodes, n)
+	w.clock.After(memberAtOnce, func() { w.greeted(n) })
 	w.every(n, choreEvery, func() { n.withMembers(func(now time.Duration) { n.members.advance(now) }) })
 	w.every(n, lookEvery, func() { n.checkLiveness(n.live) })
 }
@@ -165,7 +171,7 @@ func (w *memberWorld) befall(s memberStep) {
 		n.gone = true
 	case memberLeft:
 		n.post([]relay.Packet{n.goodbye()})
-		n.gone = true
+		n.gone, n.left, n.steady = true, true, w.clock.Now()
 		w.clock.After(100*time.Millisecond, func() { w.hub.Kill(n.idText) })
 	case memberStopped:
 		w.hub.Stop(n.idText)
@@ -183,34 +189,71 @@ func (w *memberWorld) befall(s memberStep) {
 	}
 }
 
-// judge holds what those know who had no trouble for a while: each knows all of them, and who is gone for as long it knows no more.
+// judge holds what the nodes know against who is there.
 func (w *memberWorld) judge() {
-	now := w.clock.Now()
-	sure := func(n *memberNode) bool { return now-max(n.steady, w.away) >= memberSteady }
 	for _, n := range w.nodes {
-		if n.gone || !sure(n) {
+		if n.gone || n.stopped {
 			continue
 		}
-		known := n.Nodes()
 		holders := 0
 		for _, other := range w.nodes {
-			is := slices.ContainsFunc(known, func(k Node) bool { return k.ID == other.id })
-			switch {
-			case !other.gone && sure(other):
+			if other != n {
+				w.judgePair(n, other)
+			}
+			if w.sure(n) && w.sure(other) && !other.gone {
 				holders++
-				if !is {
-					w.wrong = fmt.Sprintf("at %v %s does not know %s", now, n.name, other.name)
-				}
-			case other.gone && is && now-max(n.steady, other.steady, w.away) >= memberForgotten:
-				w.wrong = fmt.Sprintf("at %v %s still knows %s", now, n.name, other.name)
 			}
 		}
 		if got := n.members.holders(); got < holders {
-			w.wrong = fmt.Sprintf("at %v %s counts %d holders of beacons, and there are %d", now, n.name, got, holders)
+			w.failf("%s counts %d holders of beacons, and there are %d", n.name, got, holders)
 		}
-		if n.Ready() != nil {
-			w.wrong = fmt.Sprintf("at %v %s is not settled", now, n.name)
+		if w.sure(n) && n.Ready() != nil {
+			w.failf("%s is not settled", n.name)
 		}
+	}
+}
+
+// sure reports whether a node has had no trouble for a while, and could speak with the others.
+func (w *memberWorld) sure(n *memberNode) bool {
+	return w.clock.Now()-max(n.steady, w.away) >= memberSteady
+}
+
+// judgePair holds that who is there is known, and who is gone is not for long. Who has no trouble of its own is forgotten by nobody,
+// whatever trouble that one has, or Redis.
+func (w *memberWorld) judgePair(n, other *memberNode) {
+	now := w.clock.Now()
+	known, steady := n.members.table[other.id] != nil, now-other.steady >= memberSteady
+	switch {
+	case !other.gone && !known && w.sure(n) && w.sure(other):
+		w.failf("%s does not know %s", n.name, other.name)
+	case !other.gone && !known && n.knew[other] && steady:
+		w.failf("%s has forgotten %s", n.name, other.name)
+	case other.gone && known && now-max(n.steady, other.steady, w.away) >= memberForgotten,
+		other.left && known && other.steady-max(n.steady, w.away) >= memberSteady && now-other.steady >= memberAtOnce:
+		w.failf("%s still knows %s", n.name, other.name)
+	}
+	n.knew[other] = known
+}
+
+func (w *memberWorld) failf(format string, args ...any) {
+	if w.wrong == "" {
+		w.wrong = fmt.Sprintf("at %v ", w.clock.Now()) + fmt.Sprintf(format, args...)
+	}
+}
+
+// greeted holds that a newcomer among nodes without trouble knows them at once, and is settled.
+func (w *memberWorld) greeted(n *memberNode) {
+	trouble := func(other *memberNode) bool { return other != n && !w.sure(other) } // of who is gone the farewell may still be on its way
+	if n.gone || n.steady > w.clock.Now() || slices.ContainsFunc(w.nodes, trouble) {
+		return
+	}
+	for _, other := range w.nodes {
+		if other != n && !other.gone && n.members.table[other.id] == nil {
+			w.failf("%s is new and does not know %s", n.name, other.name)
+		}
+	}
+	if n.Ready() != nil {
+		w.failf("%s is new and not settled", n.name)
 	}
 }
 
@@ -240,4 +283,4 @@ func TestMemberSchedules(t *testing.T) {
 	t.Logf("%.0f schedules a second", float64(last-first)/time.Since(began).Seconds())
 }
 
-const memberSchedules = 400
+const memberSchedules = 200

@@ -8,7 +8,8 @@ import (
 type metrics struct {
 	requests   [outcomes]prometheus.Counter
 	duration   prometheus.Histogram
-	deliveries map[string]*[outcomes]prometheus.Counter // by carrier
+	deliveries *prometheus.CounterVec
+	delivered  map[string]*[outcomes]prometheus.Counter // by carrier, those that are common
 	malformed  prometheus.Counter
 }
 
@@ -23,19 +24,22 @@ func newMetrics(b *Bus, to prometheus.Registerer) *metrics {
 	m := &metrics{
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "ackbus_request_duration_seconds",
 			Help: "Time from handing a request over to its receipt.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 20)}),
-		deliveries: make(map[string]*[outcomes]prometheus.Counter),
+		deliveries: deliveries, delivered: make(map[string]*[outcomes]prometheus.Counter),
 		malformed: prometheus.NewCounter(prometheus.CounterOpts{Name: "ackbus_malformed_envelopes_total",
 			Help: "Payloads that were dropped because they are no envelopes."}),
 	}
 	for _, o := range Outcomes() {
 		m.requests[o] = requests.WithLabelValues(o.String())
 	}
-	for _, carrier := range append(carriers[:], "") {
-		m.deliveries[carrier] = new([outcomes]prometheus.Counter)
+	for _, carrier := range carriers {
+		m.delivered[carrier] = new([outcomes]prometheus.Counter)
 		for _, o := range Outcomes() {
-			m.deliveries[carrier][o] = deliveries.WithLabelValues(carrier, o.String())
+			if o != OutcomeTooFew && o != OutcomeNoReceiver { // these are of receipts alone
+				m.delivered[carrier][o] = deliveries.WithLabelValues(carrier, o.String())
+			}
 		}
 	}
+	deliveries.WithLabelValues("", OutcomeUnknown.String()) // a copy that nobody claimed
 	for _, c := range []prometheus.Collector{requests, m.duration, deliveries, m.malformed, b.gauges()} {
 		if err := to.Register(c); err != nil {
 			b.log.Warn("metrics", "error", err)
@@ -115,8 +119,16 @@ func (m *metrics) observe(r *Receipt) {
 	m.requests[r.Outcome].Inc()
 	m.duration.Observe(r.Elapsed.Seconds())
 	for i := range r.Deliveries {
-		m.deliveries[r.Deliveries[i].Carrier][r.Deliveries[i].Outcome].Inc()
+		m.delivery(r.Deliveries[i].Carrier, r.Deliveries[i].Outcome)
 	}
+}
+
+func (m *metrics) delivery(carrier string, o Outcome) {
+	if common := m.delivered[carrier]; common != nil && common[o] != nil {
+		common[o].Inc()
+		return
+	}
+	m.deliveries.WithLabelValues(carrier, o.String()).Inc()
 }
 
 // odd counts a payload that is no envelope.

@@ -26,3 +26,26 @@ func TestMetricsCountPublishersRequests(t *testing.T) {
 		}
 	})
 }
+
+// A pair that no delivery can have makes no series.
+func TestMetricsOfPossibleDeliveries(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	join(t, relay.NewHub(nil), "a", func(o *Options) { o.Metrics = registry })
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != "ackbus_deliveries_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() { // labels come sorted: carrier, outcome
+			carrier, outcome := m.GetLabel()[0].GetValue(), m.GetLabel()[1].GetValue()
+			if outcome == "too_few" || outcome == "no_receiver" || carrier == "" && outcome != "unknown" {
+				t.Errorf("carrier %q, outcome %s", carrier, outcome)
+			}
+		}
+		return
+	}
+	t.Error("no deliveries are counted")
+}

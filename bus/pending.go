@@ -97,10 +97,13 @@ func (p *pending) claimOf(from *peer, source []byte) *claim {
 	return nil
 }
 
-// answered counts a node's answer to one copy. It returns nil for the duplicate of a copy that was answered already.
+// answered counts a node's answer to one copy. It returns nil for the duplicate of a copy that was answered already, and for a copy of
+// before the deliveries were made again: its endpoints are not those of now.
 func (p *pending) answered(from *peer, e *claimEntry) *claim {
 	c := p.claimOf(from, e.source)
 	switch {
+	case e.attempt <= p.earlier:
+		return nil
 	case c == nil:
 		p.claims = append(p.claims, claim{peer: from, source: string(e.source)})
 		c = &p.claims[len(p.claims)-1]

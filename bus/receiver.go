@@ -202,7 +202,7 @@ func (b receiver) Lane(e relay.LaneEvent) {
 	if known != e.Up {
 		return // nothing new
 	}
-	b.log.Warn("lane", slog.Int("lane", e.Lane), slog.Bool("up", e.Up), slog.Any("reason", e.Reason))
+	b.log.Debug("lane", slog.Int("lane", e.Lane), slog.Bool("up", e.Up), slog.Any("reason", e.Reason))
 	b.requestsMu.Lock()
 	b.requests.lane(now, e.Up)
 	fx := b.requests.take()
