@@ -7,10 +7,10 @@ SEED ?= 0
 MINUTES ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint fmt bench chaos model fuzz tools clean
+.PHONY: help build demo test soak-jobs lint fmt bench chaos model fuzz tools clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 build: ## build bin/ackbus
 	$(GO) build -o bin/ackbus ./cmd/ackbus
@@ -20,6 +20,9 @@ demo: ## requests and receipts on three nodes with an embedded Redis, in under 2
 
 test: tools ## all tests with the race detector, on real redis-servers; installs what they need
 	$(GO) test $(TESTFLAGS) ./...
+
+soak-jobs: tools ## the long tests of jobs: 100,000 of them, workers killed each second, Redis once; some 10 minutes
+	ACKBUS_SOAK=1 $(GO) test -count=1 -timeout 60m -v -run '^TestJob' ./acceptance
 
 tools: ## find or install what the tests need: redis-server, lua5.4 with lua-socket, curl
 	@scripts/test-tools

@@ -137,7 +137,7 @@ func (c *cluster) role(ctx context.Context, name, incarnation string, r role) (*
 
 // populate starts the clients, and returns once they are all connected, and then the publishers.
 func (c *cluster) populate(ctx context.Context) error {
-	s := client.Settings{Dir: c.opts.Dir, Name: client.Actor, Seed: c.opts.Seed, Clients: clients()}
+	s := client.Settings{Dir: c.opts.Dir, Name: client.Actor, Seed: c.opts.Seed, Clients: c.opts.Clients}
 	var entries []publisher.Node
 	for _, n := range c.nodes {
 		s.Nodes = append(s.Nodes, n.forClients())
@@ -152,7 +152,7 @@ func (c *cluster) populate(ctx context.Context) error {
 		return err
 	}
 	common := publisher.Settings{
-		Dir: c.opts.Dir, Seed: c.opts.Seed, Rate: c.opts.Rate, Chosen: c.opts.Chosen, Clients: clients(), Groups: client.Groups,
+		Dir: c.opts.Dir, Seed: c.opts.Seed, Rate: c.opts.Rate, Chosen: c.opts.Chosen, Clients: c.opts.Clients, Groups: client.Groups,
 	}
 	one, two, three := common, common, common
 	one.Name, one.Redis = "bus-1", c.redis.URL()

@@ -37,13 +37,26 @@ type node struct {
 	base    string // where this program asks it, without a link
 }
 
-// startNode starts the process and returns once it is ready for work.
+// startNode starts the process, again where Redis was out of its reach, and returns once it is ready for work.
 func (c *cluster) startNode(ctx context.Context, n *node) error {
+	for began := time.Now(); ; {
+		err := c.tryNode(ctx, n)
+		if err == nil || !n.proc.excused() || time.Since(began) > startTime {
+			return err
+		}
+	}
+}
+
+// withoutRedis is what a node says that gives up before it has begun.
+const withoutRedis = "can't reach Redis"
+
+func (c *cluster) tryNode(ctx context.Context, n *node) error {
 	n.times++
 	var err error
 	if n.proc, err = c.start(n.name, fmt.Sprintf("%s.%d", n.name, n.times), c.serve(n)); err != nil {
 		return err
 	}
+	n.proc.excuse(withoutRedis)
 	var said struct {
 		Msg  string `json:"msg"`
 		HTTP string `json:"http"`
@@ -55,6 +68,7 @@ func (c *cluster) startNode(ctx context.Context, n *node) error {
 	if err != nil {
 		return err
 	}
+	n.proc.excuse("")
 	at, err := url.Parse(said.HTTP)
 	if err != nil {
 		return err

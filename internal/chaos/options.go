@@ -31,13 +31,18 @@ type Options struct {
 	Chosen bool
 	// Only is a fault to do alone, by its name. Default: all.
 	Only string
+	// Restarts is how many times each node in turn drains and starts again, in place of faults that the seed draws; Duration means nothing
+	// then. Default: none.
+	Restarts int
+	// Clients is how many of each manner there are. Default: 48, of all manners.
+	Clients map[string]int
 	// Out takes what happens, for a person.
 	Out io.Writer
 }
 
 const defaultRate = 100
 
-// clients is how many of each manner there are.
+// clients is how many of each manner there are by default.
 func clients() map[string]int {
 	return map[string]int{history.Prompt: 24, history.Slow: 6, history.Weary: 6, history.Unkind: 3, history.Mute: 3, history.Fickle: 6}
 }
@@ -46,6 +51,9 @@ func (o *Options) withDefaults() (Options, error) {
 	filled := *o
 	if filled.Rate == 0 {
 		filled.Rate = defaultRate
+	}
+	if filled.Clients == nil {
+		filled.Clients = clients()
 	}
 	if filled.Out == nil {
 		filled.Out = io.Discard

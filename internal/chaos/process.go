@@ -30,8 +30,10 @@ type process struct {
 	guard  *guard
 	gone   chan struct{} // closed when it has ended
 
-	mu     sync.Mutex // guards wanted
+	mu     sync.Mutex // guards all below
 	wanted bool       // somebody had it end
+	pardon string     // what it may end with by itself; empty: nothing
+	ended  bool       // with that
 }
 
 // start starts a child whose output goes to a file of the run's directory. incarnation is unique in the run.
@@ -74,10 +76,13 @@ func (p *process) wait(incarnation string) history.Event {
 		e.Wanted = e.Wanted && strings.HasPrefix(e.Text, "signal: killed")
 	}
 	text, _ := p.output.now()
-	for _, complaint := range []string{"DATA RACE", "panic:", "fatal error:"} {
-		if strings.Contains(text, complaint) {
-			e.Text, e.Wanted = complaint+" in "+incarnation+".out", false
-		}
+	p.mu.Lock()
+	if p.pardon != "" && err != nil && strings.Contains(text, p.pardon) {
+		p.ended, e.Wanted = true, true
+	}
+	p.mu.Unlock()
+	if complaint := p.output.complained(); complaint != "" {
+		e.Text, e.Wanted = complaint+" in "+incarnation+".out", false
 	}
 	_ = p.output.file.Close()
 	return e
@@ -113,6 +118,20 @@ func (p *process) expectEnd() {
 	p.wanted = true
 }
 
+// excuse says that the process may end by itself if it says why; with nothing to say it must not.
+func (p *process) excuse(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pardon = text
+}
+
+// excused reports whether it ended so.
+func (p *process) excused() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ended
+}
+
 func (p *process) kill() {
 	p.expectEnd()
 	_ = p.cmd.Process.Kill() // it may have ended
@@ -144,7 +163,12 @@ type output struct {
 	mu      sync.Mutex // guards all below
 	text    bytes.Buffer
 	changed chan struct{} // closed at the next write
+	tail    []byte        // of the last write, in which a complaint may begin
+	found   string        // the first complaint
 }
+
+// complaints are what no process may print.
+var complaints = []string{"DATA RACE", "panic:", "fatal error:"}
 
 // keptOutput bounds what is kept in memory; the file has all.
 const keptOutput = 1 << 20
@@ -157,7 +181,26 @@ func (o *output) Write(p []byte) (int, error) {
 	if o.text.Len() < keptOutput {
 		o.text.Write(p)
 	}
+	o.searchLocked(p)
 	return o.file.Write(p)
+}
+
+// searchLocked looks for complaints in all that is written: what is kept is only its beginning.
+func (o *output) searchLocked(p []byte) {
+	const longest = 16 // more than any of them has
+	text := string(o.tail) + string(p)
+	for _, one := range complaints {
+		if o.found == "" && strings.Contains(text, one) {
+			o.found = one
+		}
+	}
+	o.tail = []byte(text[max(0, len(text)-longest):])
+}
+
+func (o *output) complained() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.found
 }
 
 func (o *output) now() (text string, changed <-chan struct{}) {

@@ -21,7 +21,7 @@ func Run(ctx context.Context, o Options) (*judge.Verdict, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("chaos: %w", err)
 	}
-	steps, err := drawn(filled.Seed, filled.Duration, filled.Only)
+	steps, err := filled.steps()
 	if err != nil {
 		return nil, "", err
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ackbus/ackbus/internal/chaos/history"
 )
 
 // A step is what is done after a pause: one fault, or two at once. The next step begins when all of it is healed.
@@ -29,6 +31,24 @@ const (
 	// restlessPause leaves no time for anything to settle.
 	restlessPause = 600 * time.Millisecond
 )
+
+// betweenRestarts is for how long a node that came back is left alone with the others.
+const betweenRestarts = 500 * time.Millisecond
+
+// steps are what the options ask for.
+func (o *Options) steps() ([]step, error) {
+	if o.Restarts == 0 {
+		return drawn(o.Seed, o.Duration, o.Only)
+	}
+	drain := slices.IndexFunc(processKinds(), func(k kind) bool { return k.does == history.Drains })
+	var steps []step
+	for range o.Restarts {
+		for target := range nodes {
+			steps = append(steps, step{pause: betweenRestarts, acts: []act{{kind: processKinds()[drain], target: target}}})
+		}
+	}
+	return steps, nil
+}
 
 // drawn is the schedule of a seed: steps that fill a time.
 func drawn(seed uint64, total time.Duration, only string) ([]step, error) {

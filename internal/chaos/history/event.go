@@ -105,6 +105,7 @@ type End struct {
 	Receipt *Receipt `json:"receipt,omitempty"`
 	Failure string   `json:"failure,omitempty"` // one of the failures below, or what else went wrong
 	Detail  string   `json:"detail,omitempty"`  // what was said about the failure
+	At      int64    `json:"-"`                 // when the call returned; 0: when it is written down
 }
 
 // Failures.

@@ -12,8 +12,12 @@ const (
 	grace = 50 * time.Millisecond
 	// carriage is how long an HTTP call may be on its way: the node's time begins when it has read it.
 	carriage = 20 * time.Millisecond
+	// refusal is how long a call may wait for Redis before it is refused.
+	refusal = 2 * time.Second
 	// aftermath is how long after a fault calls may still be refused: lanes and outboxes connect again.
 	aftermath = 3 * time.Second
+	// drainTime is how long a node that leaves has for what it has in hand.
+	drainTime = 8 * time.Second
 	// proxies is the process that carries bytes between the others.
 	proxies = "chaos"
 	// answers is who is touched where HTTP calls don't get through.
@@ -40,7 +44,9 @@ func judgeCalls(w *world, v *Verdict) {
 func (w *world) judgeEnd(v *Verdict, c *call) {
 	v.examine(OneOutcome)
 	if len(c.ends) == 0 {
-		if !w.died(c) {
+		if w.died(c) {
+			v.excuse(OneOutcome)
+		} else {
 			v.violatef(OneOutcome, []history.Event{c.begin}, "%s to %s never ended", c.name(), c.To)
 		}
 		return
@@ -51,6 +57,9 @@ func (w *world) judgeEnd(v *Verdict, c *call) {
 	if end := c.end(); end.End.Failure != history.Broken && (c.Entry == "" || !w.cutOff(c)) {
 		late, excused := time.Duration(end.At-c.Deadline), w.excuse(c)
 		v.measure(OneOutcome, late-excused)
+		if late > grace {
+			v.excuse(OneOutcome)
+		}
 		if late > grace+excused {
 			v.violatef(OneOutcome, []history.Event{c.begin, *end}, "%s to %s ended %v after its deadline, with stalls of %v",
 				c.name(), c.To, late, excused)
@@ -65,7 +74,23 @@ func (w *world) excuse(c *call) time.Duration {
 	if c.Entry == "" {
 		return w.stalled(span{c.Deadline, end}, c.Publisher)
 	}
-	return carriage + w.stalled(span{c.begin.At, end}, c.Publisher, c.Entry, proxies)
+	actors := []string{c.Publisher, c.Entry, proxies}
+	return w.carried(span{c.begin.At, end}, actors...) + w.stalled(span{c.Deadline, end}, actors...)
+}
+
+// carried is how long it may take until a node has read an HTTP call: what stands still on the way only counts until then. Where that
+// does not come to an end soon, all of the call may have stood still.
+func (w *world) carried(s span, actors ...string) time.Duration {
+	const rounds = 8
+	took := carriage
+	for range rounds {
+		longer := carriage + w.stalled(span{s.from, s.from + took.Nanoseconds()}, actors...)
+		if longer == took {
+			return took
+		}
+		took = longer
+	}
+	return carriage + w.stalled(s, actors...)
 }
 
 // cutOff reports whether the answer may have been held up on its way from the node: TCP takes a while to send again.
@@ -76,10 +101,11 @@ func (w *world) cutOff(c *call) bool {
 	})
 }
 
-// died reports whether the publisher was killed before the call could end.
+// died reports whether the publisher was killed before the call had to end.
 func (w *world) died(c *call) bool {
 	for _, f := range w.faults {
-		if f.Does == history.Kills && f.touches(c.Publisher) && f.to >= c.begin.At {
+		last := c.Deadline + (grace + carriage + w.stalled(span{c.begin.At, f.from}, c.Publisher, c.Entry, proxies)).Nanoseconds()
+		if f.Does == history.Kills && f.touches(c.Publisher) && f.to >= c.begin.At && f.from <= last {
 			return true
 		}
 	}
@@ -92,6 +118,7 @@ func (w *world) judgeFailure(v *Verdict, c *call) {
 		return
 	}
 	v.examine(Refusals)
+	w.judgeWait(v, c)
 	around := span{c.begin.At - aftermath.Nanoseconds(), end.At}
 	switch end.End.Failure {
 	case "":
@@ -101,14 +128,47 @@ func (w *world) judgeFailure(v *Verdict, c *call) {
 		return
 	case history.Unavailable, history.Overloaded, history.Ambiguous:
 		if w.touched(around, machine, c.From, c.Publisher) || w.hindered(c) {
+			v.excuse(Refusals)
 			return
 		}
 	case history.Broken:
-		if c.Entry != "" && w.touched(around, c.Entry) || w.hindered(c) {
+		if c.Entry != "" && w.mayBreak(c) || w.hindered(c) {
+			v.excuse(Refusals)
 			return
 		}
 	}
 	v.violatef(Refusals, []history.Event{c.begin, *end}, "%s to %s: %s, and nothing was wrong", c.name(), c.To, end.End.Failure)
+}
+
+// mayBreak reports whether a fault takes the answer with it. A node that drains answers what it was asked well before it began to, and what
+// ends in the time that it has.
+func (w *world) mayBreak(c *call) bool {
+	around := span{c.begin.At - aftermath.Nanoseconds(), c.end().At}
+	return slices.ContainsFunc(w.faults, func(f fault) bool {
+		if !f.meets(around) || !f.touches(c.Entry) {
+			return false
+		}
+		asked := w.carried(span{c.begin.At, f.from}, c.Publisher, c.Entry, proxies).Nanoseconds()
+		answered := f.Does == history.Drains && c.begin.At+asked < f.from && c.Deadline+asked < f.from+drainTime.Nanoseconds()
+		return !answered
+	})
+}
+
+// judgeWait holds calls that were refused against the time for which they may wait for Redis.
+func (w *world) judgeWait(v *Verdict, c *call) {
+	end := c.end()
+	if end.End.Failure != history.Unavailable || c.Publish || c.Entry != "" && w.cutOff(c) {
+		return
+	}
+	took, excused := time.Duration(end.At-c.begin.At), w.stalled(c.span(), c.Publisher, c.Entry, proxies)
+	if c.Entry != "" {
+		excused += carriage
+	}
+	v.measure(Refusals, took-excused)
+	if took > refusal+grace+excused {
+		v.violatef(Refusals, []history.Event{c.begin, *end}, "%s to %s was refused after %v, with stalls of %v", c.name(), c.To, took,
+			excused)
+	}
 }
 
 // hindered reports whether one of the processes stood still for much of the call: the machine had no time for it.

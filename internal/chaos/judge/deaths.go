@@ -18,7 +18,7 @@ func (f *fault) noticed() (time.Duration, bool) {
 	return 0, false
 }
 
-// judgeDeaths looks at requests under way when a node died or fell silent, all of whose deliveries were that node's and are unknown. A
+// judgeDeaths looks at requests under way when a node died or fell silent, all of whose deliveries were that node's and came to nothing. A
 // publisher that had trouble of its own at the time may not judge others, so only faults that stand alone count.
 func judgeDeaths(w *world, v *Verdict) {
 	for i := range w.faults {
@@ -41,13 +41,18 @@ func (w *world) alone(f *fault, limit time.Duration) bool {
 	return !slices.ContainsFunc(w.faults, func(o fault) bool { return o.Number != f.Number && lengthened(o.span, settling).meets(near) })
 }
 
-// lost reports whether all that became of the call is that one touched node fell silent.
+// lost reports whether all that became of the call is that one touched node fell silent. What is said to be unconfirmed on a socket of
+// before was as little told by a node that was dead by then.
 func (w *world) lost(c *call, f *fault) bool {
 	r := c.receipt()
-	if r == nil || r.Outcome != "unknown" || r.Expected == 0 || f.touches(c.From, c.Publisher) {
+	if r == nil || r.Expected == 0 || f.touches(c.From, c.Publisher) {
 		return false
 	}
-	return !slices.ContainsFunc(r.Deliveries, func(d history.Delivery) bool { return d.Outcome != "unknown" || !f.touches(d.Node) })
+	return !slices.ContainsFunc(r.Deliveries, func(d history.Delivery) bool {
+		s := w.sockets[d.Socket]
+		nothing := d.Outcome == "unknown" || d.Outcome == "unconfirmed" && f.Does == history.Kills && s != nil && s.life.from < f.from
+		return !nothing || !f.touches(d.Node)
+	})
 }
 
 func (w *world) judgeDeath(v *Verdict, c *call, f *fault, limit time.Duration) {
@@ -60,7 +65,7 @@ func (w *world) judgeDeath(v *Verdict, c *call, f *fault, limit time.Duration) {
 	}
 	excused := w.stalled(span{f.from, end.At}, actors...)
 	v.measure(Death, took-excused)
-	if took > limit+excused && end.At-c.Deadline < 0 {
+	if took > limit+excused && c.Deadline > f.from+(limit+excused).Nanoseconds() {
 		v.violatef(Death, []history.Event{c.begin, *end}, "%s to %s ended %v after fault %d (%s), with stalls of %v",
 			c.name(), c.To, took, f.Number, f.Name, excused)
 	}

@@ -30,7 +30,7 @@ func judgeJoined(w *world, v *Verdict) {
 	for _, key := range w.keys {
 		before := w.calls[key]
 		for _, again := range before.repeats {
-			if before.met() && again.end() != nil && !slices.ContainsFunc(disturbed, span{before.begin.At, again.end().At}.meets) {
+			if before.met() && again.end() != nil && before.calm(span{before.begin.At, again.end().At}, nil, disturbed) {
 				w.judgeAgain(v, before, again)
 			}
 			before = again

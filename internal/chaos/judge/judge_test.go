@@ -14,7 +14,7 @@ func TestEveryday(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	for _, r := range []judge.Rule{judge.OneOutcome, judge.TrueReceipt, judge.Confirmed, judge.Identity, judge.Once, judge.Order,
-		judge.Calm, judge.Late, judge.Left, judge.Process} {
+		judge.Calm, judge.Arrived, judge.Marked, judge.Late, judge.Left, judge.Process} {
 		if v.Examined[r] == 0 {
 			t.Errorf("nothing was examined for %s", r)
 		}
@@ -28,7 +28,8 @@ func TestEveryday(t *testing.T) {
 
 // Each case adds to an everyday run what breaks one rule, or what only looks as if it did.
 func TestRules(t *testing.T) {
-	for _, group := range [][]telling{tellingOfCalls, tellingOfReceipts, tellingOfSights, tellingOfReach, tellingOfJoining, tellingOfRest} {
+	for _, group := range [][]telling{tellingOfCalls, tellingOfReceipts, tellingOfSights, tellingOfReach, tellingOfCalm, tellingOfJoining,
+		tellingOfRest} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				y := everyday()
@@ -54,6 +55,10 @@ var tellingOfCalls = []telling{
 		y.ask(10*s, 3, "user:ok-1")
 		y.fault(1, 11*s, 12*s, history.Kills, "bus-1")
 	}, nil},
+	{"never ends, its publisher was killed long after", func(y *story) {
+		y.ask(10*s, 3, "user:ok-1")
+		y.fault(1, 12*s+71*ms, 13*s, history.Kills, "bus-1")
+	}, breaks(judge.OneOutcome)},
 	{"ends twice", func(y *story) {
 		y.confirmed(10*s, 3, "user:ok-1", "ok-1", "s1")
 		y.end(11*s, 3, "user:ok-1", "confirmed", delivery(3, "s1", "gw-1", "confirmed"))
@@ -83,9 +88,15 @@ var tellingOfCalls = []telling{
 	{"an answer by HTTP is late, the node stood still", func(y *story) {
 		y.fault(1, 9*s, 13*s, "", "gw-1")
 		y.ask(10*s, 3, "user:ok-1").Entry = "gw-1"
-		y.stalled("gw-1", 11*s, 11*s+100*ms)
+		y.stalled("gw-1", 10*s, 10*s+100*ms)
 		y.end(12*s+71*ms, 3, "user:ok-1", "unknown", delivery(3, "", "", "unknown"))
 	}, nil},
+	{"an answer by HTTP is late, the node stood still in the middle", func(y *story) {
+		y.fault(1, 9*s, 13*s, "", "gw-1")
+		y.ask(10*s, 3, "user:ok-1").Entry = "gw-1"
+		y.stalled("gw-1", 11*s, 11*s+100*ms)
+		y.end(12*s+71*ms, 3, "user:ok-1", "unknown", delivery(3, "", "", "unknown"))
+	}, breaks(judge.OneOutcome)},
 	{"an answer by HTTP is late, the cable was unplugged", func(y *story) {
 		y.fault(1, 9*s, 12*s, "", "gw-1", "answers")
 		y.ask(10*s, 3, "user:ok-1").Entry = "gw-1"
@@ -100,6 +111,11 @@ var tellingOfCalls = []telling{
 		y.ask(10*s, 3, "user:ok-1")
 		y.fails(11*s, 3, history.Unavailable)
 	}, nil},
+	{"refused without Redis, after it had waited too long", func(y *story) {
+		y.fault(1, 9*s, 13*s, "", "redis")
+		y.ask(10*s, 3, "user:ok-1").Deadline = int64(15 * s)
+		y.fails(12*s+51*ms, 3, history.Unavailable)
+	}, breaks(judge.Refusals)},
 	{"refused while Redis stood still", func(y *story) {
 		y.stalled("redis", 10*s+100*ms, 10*s+400*ms)
 		y.ask(10*s, 3, "user:ok-1")
@@ -118,6 +134,22 @@ var tellingOfCalls = []telling{
 		y.ask(10*s, 3, "user:ok-1").Entry = "gw-1"
 		y.fault(1, 10*s+500*ms, 12*s, history.Kills, "gw-1")
 		y.fails(11*s, 3, history.Broken)
+	}, nil},
+	{"no answer from a node that drained after it was asked", func(y *story) {
+		y.ask(10*s, 3, "user:ok-1").Entry = "gw-1"
+		y.fault(1, 10*s+500*ms, 12*s, history.Drains, "gw-1")
+		y.fails(11*s, 3, history.Broken)
+	}, breaks(judge.Refusals)},
+	{"no answer from a node that had begun to drain", func(y *story) {
+		y.ask(10*s, 3, "user:ok-1").Entry = "gw-1"
+		y.fault(1, 10*s+15*ms, 12*s, history.Drains, "gw-1")
+		y.fails(11*s, 3, history.Broken)
+	}, nil},
+	{"no answer from a node that drained, and had no time for it", func(y *story) {
+		y.ask(10*s, 3, "user:ok-1").Entry = "gw-1"
+		y.events[len(y.events)-1].Call.Deadline = int64(19 * s)
+		y.fault(1, 10*s+500*ms, 19*s, history.Drains, "gw-1")
+		y.fails(18*s+600*ms, 3, history.Broken)
 	}, nil},
 	{"an end of nothing", func(y *story) { y.end(10*s, 99, "user:ok-1", "no_receiver") }, breaks(judge.Identity)},
 }

@@ -28,13 +28,16 @@ func judgeReach(w *world, v *Verdict) {
 			continue
 		}
 		there, all := w.present(c)
-		calm := !slices.ContainsFunc(disturbed, c.span().meets)
 		if r.Outcome == "no_receiver" {
 			w.judgeNoReceiver(v, c, there)
 		}
-		if want := foreseen(c, there, all); calm && want != "" {
+		if want := foreseen(c, there, all); want != "" && c.calm(c.span(), there, disturbed) {
 			v.examine(Calm)
-			if r.Outcome != want && !w.hindered(c) {
+			switch {
+			case r.Outcome == want:
+			case w.hindered(c):
+				v.excuse(Calm)
+			default:
 				v.violatef(Calm, []history.Event{c.begin, *c.end()}, "%s to %s is %s, although nothing was wrong: want %s",
 					c.name(), c.To, r.Outcome, want)
 			}
@@ -80,17 +83,22 @@ func (w *world) holders(address string) []*socket {
 	return all
 }
 
-// judgeNoReceiver: whoever was there must not have been overlooked. In a fault that is excused only for sockets of a node that the fault
-// touches, or behind a link that it touches. A node that did not run for a second in all is in trouble too.
+// judgeNoReceiver: whoever was there must not have been overlooked. In a fault that is excused only for sockets of a node that died, fell
+// silent or left, or behind a link that is touched. A node that did not run for a second in all is in trouble too.
 func (w *world) judgeNoReceiver(v *Verdict, c *call, there []*socket) {
 	v.examine(NoReceiver)
 	around := span{c.begin.At - settling.Nanoseconds(), c.end().At}
 	for _, s := range there {
-		if !w.touched(around, s.node, receivers) && w.stalled(around, s.node) < longStall {
-			v.violatef(NoReceiver, []history.Event{c.begin, *c.end()}, "%s to %s: no receiver, but the socket %s of %s was there",
-				c.name(), c.To, s.id, s.client)
-			return
+		gone := slices.ContainsFunc(w.faults, func(f fault) bool {
+			return f.meets(around) && (f.Does != "" && f.touches(s.node) || f.touches(receivers))
+		})
+		if gone || w.stalled(around, s.node) >= longStall {
+			v.excuse(NoReceiver)
+			continue
 		}
+		v.violatef(NoReceiver, []history.Event{c.begin, *c.end()}, "%s to %s: no receiver, but the socket %s of %s was there",
+			c.name(), c.To, s.id, s.client)
+		return
 	}
 }
 

@@ -23,7 +23,7 @@ var tellingOfReceipts = []telling{
 		y.seen(10*s+1*ms, 3, "user:ok-1", "ok-1", "s1")
 		y.answered(10*s+2*ms, 3, "user:ok-1", "ok-1", "s1", history.Ack)
 		y.end(11*s, 3, "user:ok-1", "confirmed", delivery(3, "s3", "gw-2", "confirmed"))
-	}, breaks(judge.Confirmed)},
+	}, breaks(judge.Confirmed, judge.Arrived, judge.Told)},
 	{"confirmed with the reply of another", func(y *story) {
 		y.confirmed(9*s, 3, "user:ok-1", "ok-1", "s1")
 		y.ask(10*s, 4, "user:ok-1")
@@ -37,7 +37,7 @@ var tellingOfReceipts = []telling{
 		y.seen(10*s+1*ms, 3, "user:no-1", "no-1", "s3")
 		y.answered(10*s+2*ms, 3, "user:no-1", "no-1", "s3", history.Ack)
 		y.end(11*s, 3, "user:no-1", "rejected", delivery(3, "s3", "gw-1", "rejected"))
-	}, breaks(judge.Confirmed)},
+	}, breaks(judge.Confirmed, judge.Told)},
 	{"unavailable, and yet it came", func(y *story) {
 		y.fault(1, 9*s, 13*s, "", "redis")
 		y.ask(10*s, 3, "user:ok-1")
@@ -45,7 +45,7 @@ var tellingOfReceipts = []telling{
 		y.fails(11*s, 3, history.Unavailable)
 	}, breaks(judge.Unwritten)},
 	{"no receiver, and yet it came", func(y *story) {
-		y.fault(1, 9*s, 13*s, "", "gw-1")
+		y.fault(1, 9*s, 13*s, history.Silences, "gw-1")
 		y.ask(10*s, 3, "user:ok-1")
 		y.end(11*s, 3, "user:ok-1", "no_receiver")
 		y.seen(11*s+1*ms, 3, "user:ok-1", "ok-1", "s1")

@@ -56,6 +56,7 @@ var tellingOfSights = []telling{
 		y.seen(10*s+15*ms, 4, "user:ok-1", "ok-1", "s1").ID = "id-3"
 	}, breaks(judge.Identity)},
 	{"to the wrong client", func(y *story) {
+		y.fault(1, 9*s, 15*s, "", "gw-1")
 		y.published(0, 1, 3, "user:ok-1")
 		y.seen(10*s+5*ms, 3, "user:ok-1", "ok-2", "s2")
 	}, breaks(judge.Identity)},
@@ -73,6 +74,7 @@ var tellingOfSights = []telling{
 		y.seen(10*s+6*ms, 3, "user:ok-1", "ok-1", "s1")
 	}, nil},
 	{"in the other order, sent again", func(y *story) {
+		y.fault(1, 9*s, 15*s, "", "gw-1")
 		y.published(0, 1, 3, "user:ok-1")
 		y.published(2, 1, 4, "user:ok-1")
 		y.seen(10*s+5*ms, 4, "user:ok-1", "ok-1", "s1")
@@ -81,6 +83,7 @@ var tellingOfSights = []telling{
 	{"in the other order, to two addresses", func(y *story) {
 		y.published(0, 1, 3, "user:ok-1")
 		y.published(2, 1, 4, "group:all")
+		y.seen(10*s+5*ms, 4, "group:all", "ok-2", "s2")
 		y.seen(10*s+5*ms, 4, "group:all", "ok-1", "s1")
 		y.seen(10*s+6*ms, 3, "user:ok-1", "ok-1", "s1")
 	}, nil},

@@ -30,14 +30,20 @@ const (
 	Identity Rule = "identity"
 	// Once: no socket gets an ID twice, and no client handles one twice.
 	Once Rule = "once"
-	// Marked: what comes again to a client that has changed sockets is marked as redelivered, but for a first copy that was on its way.
+	// Marked: what comes again to a client that has changed sockets is marked as redelivered, but for a first copy that was on its way; and
+	// in a quiet time nothing is.
 	Marked Rule = "marked"
 	// Order: what one publisher handed over one after another to one address comes in that order, but for what is redelivered.
 	Order Rule = "order"
 	// NoReceiver is not said of a client that is connected, unless its own node is in trouble.
 	NoReceiver Rule = "no receiver"
-	// Calm: from 3 s after a fault to the next one, each call ends as its clients' manner has it.
+	// Calm: from 3 s after a fault to the next one, each call ends as its clients' manner has it; also while a node drains that has nothing
+	// to do with it.
 	Calm Rule = "calm"
+	// Arrived: in a quiet time whatever is handed over, also what is only published, comes to each socket that is there, within a second.
+	Arrived Rule = "arrived"
+	// Told: in a quiet time an answer that a client gave in time stands in the receipt.
+	Told Rule = "told"
 	// Late: nothing is delivered later than its deadline plus 2.5 s.
 	Late Rule = "late"
 	// Death: what a node had claimed is unknown within 1 s of its death, and within 3 s of its silence.
@@ -52,8 +58,8 @@ const (
 
 // Rules are all of them.
 func Rules() []Rule {
-	return []Rule{OneOutcome, Refusals, TrueReceipt, Confirmed, Unwritten, Identity, Once, Marked, Order, NoReceiver, Calm, Late, Death,
-		Joined, Left, Process}
+	return []Rule{OneOutcome, Refusals, TrueReceipt, Confirmed, Unwritten, Identity, Once, Marked, Order, NoReceiver, Calm, Arrived, Told,
+		Late, Death, Joined, Left, Process}
 }
 
 // A Violation is a promise that was not kept.
@@ -71,6 +77,7 @@ func (v Violation) String() string {
 type Verdict struct {
 	Violations []Violation
 	Examined   map[Rule]int           // how many cases each rule had
+	Excused    map[Rule]int           // how many of them only a fault or a stall excuses
 	Worst      map[Rule]time.Duration // how near a rule about time came to its bound, stalls taken off
 	Outcomes   map[string]int         // of requests, with failures by their names
 	Faults     map[string]int
@@ -79,16 +86,41 @@ type Verdict struct {
 	Seen       int
 }
 
+// NewVerdict is one on nothing, to which others are added.
+func NewVerdict() *Verdict {
+	return &Verdict{Examined: map[Rule]int{}, Excused: map[Rule]int{}, Worst: map[Rule]time.Duration{}, Outcomes: map[string]int{},
+		Faults: map[string]int{}}
+}
+
 // Judge holds a history against all rules. The events are in the order of time.
 func Judge(events []history.Event) *Verdict {
 	w := newWorld(events)
-	v := &Verdict{Examined: map[Rule]int{}, Worst: map[Rule]time.Duration{}, Outcomes: map[string]int{}, Faults: map[string]int{}}
-	for _, check := range []func(*world, *Verdict){judgeCalls, judgeReceipts, judgeSights, judgeOrder, judgeReach, judgeDeaths,
-		judgeJoined, judgeRest} {
+	v := NewVerdict()
+	for _, check := range []func(*world, *Verdict){judgeCalls, judgeReceipts, judgeSights, judgeOrder, judgeReach, judgeCalm,
+		judgeDeaths, judgeJoined, judgeRest} {
 		check(w, v)
 	}
 	v.sum(w)
 	return v
+}
+
+// Add puts the numbers of another verdict to these.
+func (v *Verdict) Add(o *Verdict) {
+	v.Violations = append(v.Violations, o.Violations...)
+	v.Requests, v.Published, v.Seen = v.Requests+o.Requests, v.Published+o.Published, v.Seen+o.Seen
+	for _, pair := range [][2]map[Rule]int{{v.Examined, o.Examined}, {v.Excused, o.Excused}} {
+		for r, n := range pair[1] {
+			pair[0][r] += n
+		}
+	}
+	for _, pair := range [][2]map[string]int{{v.Outcomes, o.Outcomes}, {v.Faults, o.Faults}} {
+		for name, n := range pair[1] {
+			pair[0][name] += n
+		}
+	}
+	for r, worst := range o.Worst {
+		v.measure(r, worst)
+	}
 }
 
 func (v *Verdict) sum(w *world) {
@@ -116,6 +148,9 @@ func (v *Verdict) sum(w *world) {
 // examine counts a case of a rule.
 func (v *Verdict) examine(r Rule) { v.Examined[r]++ }
 
+// excuse counts a case that would break the rule, were it not for a fault or a stall.
+func (v *Verdict) excuse(r Rule) { v.Excused[r]++ }
+
 // measure keeps the worst time that a rule has seen.
 func (v *Verdict) measure(r Rule, took time.Duration) { v.Worst[r] = max(v.Worst[r], took) }
 
@@ -142,7 +177,7 @@ func (v *Verdict) Print(to io.Writer, most int) {
 	fmt.Fprintf(to, "outcomes: %s\nfaults:   %s\n", counted(v.Outcomes), counted(v.Faults))
 	broken := v.Broken()
 	for _, r := range Rules() {
-		fmt.Fprintf(to, "%-14s %8d examined %6d violated", r, v.Examined[r], broken[r])
+		fmt.Fprintf(to, "%-14s %8d examined %6d excused %6d violated", r, v.Examined[r], v.Excused[r], broken[r])
 		if worst, timed := v.Worst[r]; timed {
 			fmt.Fprintf(to, "   worst %v", worst.Round(100*time.Microsecond))
 		}

@@ -212,20 +212,43 @@ func (f *fault) touches(actors ...string) bool {
 	return len(actors) == 0 || slices.ContainsFunc(f.Touches, func(who string) bool { return slices.Contains(actors, who) })
 }
 
+// A disturbance is when things need not go as they would otherwise.
+type disturbance struct {
+	times  []span   // in which nothing need: merged
+	drains []*fault // that are no more than a node which leaves as it should
+}
+
 // disturbances are the faults, each with the time after it in which things settle, and the long stalls.
-func (w *world) disturbances() []span {
-	all := []span{{0, w.settled}}
-	for _, f := range w.faults {
-		all = append(all, lengthened(f.span, settling))
+func (w *world) disturbances() *disturbance {
+	d := &disturbance{}
+	times := []span{{0, w.settled}}
+	for i := range w.faults {
+		if f := &w.faults[i]; f.Does == history.Drains {
+			d.drains = append(d.drains, f)
+		} else {
+			times = append(times, lengthened(f.span, settling))
+		}
 	}
 	for _, stalls := range w.stalls {
 		for _, s := range stalls {
 			if s.to-s.from >= longStall.Nanoseconds() {
-				all = append(all, lengthened(s, settling))
+				times = append(times, lengthened(s, settling))
 			}
 		}
 	}
-	return all
+	d.times = merged(times)
+	return d
+}
+
+// calm reports whether nothing disturbs a call to those sockets within a span. A node that drains disturbs only what goes through itself.
+func (c *call) calm(during span, there []*socket, d *disturbance) bool {
+	if len(during.of(d.times)) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(d.drains, func(f *fault) bool {
+		return lengthened(f.span, settling).meets(during) && (len(there) == 0 || f.touches(c.From, c.Publisher, c.Entry) ||
+			slices.ContainsFunc(there, func(s *socket) bool { return f.touches(s.node) }))
+	})
 }
 
 func lengthened(s span, by time.Duration) span {

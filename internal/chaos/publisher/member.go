@@ -18,6 +18,7 @@ import (
 type member struct {
 	name string
 	bus  *bus.Bus
+	now  func() int64 // the time of the history
 }
 
 // join tries until Redis lets it in, or ctx ends.
@@ -25,7 +26,7 @@ func join(ctx context.Context, s *Settings, logger *slog.Logger) (*member, error
 	for {
 		b, err := bus.Open(ctx, s.Redis, &bus.Options{Name: s.Name, Observer: s.Observer, Logger: logger})
 		if err == nil {
-			return &member{s.Name, b}, nil
+			return &member{name: s.Name, bus: b}, nil
 		}
 		if !pause.For(ctx, 100*time.Millisecond) {
 			return nil, err
@@ -45,6 +46,7 @@ func (m *member) ask(ctx context.Context, key history.Key, d *plan) history.End 
 	}
 	if d.publish {
 		_, err := m.bus.Publish(ctx, to, "chaos", bus.JSON(d.body(key)))
+		end.At = m.now()
 		fail(&end, err)
 		return end
 	}
@@ -54,6 +56,7 @@ func (m *member) ask(ctx context.Context, key history.Key, d *plan) history.End 
 		return end
 	}
 	receipt, err := m.bus.Request(ctx, to, "chaos", bus.JSON(d.body(key)), opts...)
+	end.At = m.now() // what follows is this program's own affair
 	if receipt == nil {
 		fail(&end, err)
 		return end

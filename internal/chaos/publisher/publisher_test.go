@@ -70,7 +70,7 @@ func TestAnswers(t *testing.T) {
 			w.WriteHeader(c.status)
 			w.Write([]byte(c.body))
 		}))
-		v := visit(Node{"gw-1", server.Listener.Addr().String()})
+		v := visit(Node{"gw-1", server.Listener.Addr().String()}, func() int64 { return 1 })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		end := v.ask(ctx, history.Key{Publisher: "p", Number: 1}, &plan{to: "user:ok-1", timeout: time.Second, publish: c.publish})
 		cancel()
@@ -103,16 +103,18 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	begun, ended := 0, 0
+	begun, ended, gauged := 0, 0, 0
 	for _, e := range events {
 		switch e.Kind {
+		case history.Gauge:
+			gauged++
 		case history.Asked:
 			begun++
 		case history.Ended:
 			ended++
 		}
 	}
-	if begun == 0 || begun != ended {
-		t.Errorf("%d calls began, and %d ended", begun, ended)
+	if begun == 0 || begun != ended || gauged != 2 {
+		t.Errorf("%d calls began, and %d ended; %d gauges", begun, ended, gauged)
 	}
 }

@@ -40,6 +40,7 @@ func Run(ctx context.Context, s *Settings, ready func()) error {
 	if err != nil {
 		return err
 	}
+	before := held()
 	p := &publisher{settings: s, log: log, planner: &planner{settings: s, chance: rand.New(rand.NewPCG(s.Seed, 1))},
 		calls: run.New(context.WithoutCancel(ctx)), slots: make(chan struct{}, inFlight)}
 	watch := run.New(context.WithoutCancel(ctx))
@@ -56,13 +57,14 @@ func Run(ctx context.Context, s *Settings, ready func()) error {
 	}
 	watch.Stop()
 	watch.Wait()
+	tellHeld(log, s.Name, before)
 	return errors.Join(err, log.Close())
 }
 
 func (p *publisher) open(ctx context.Context) error {
 	if p.settings.Redis == "" {
 		for _, n := range p.settings.Nodes {
-			p.ways = append(p.ways, visit(n))
+			p.ways = append(p.ways, visit(n, p.log.Now))
 		}
 		return nil
 	}
@@ -72,41 +74,51 @@ func (p *publisher) open(ctx context.Context) error {
 	}
 	m, err := join(ctx, p.settings, slog.New(slog.NewJSONHandler(file, nil)))
 	if err == nil {
+		m.now = p.log.Now
 		p.ways = append(p.ways, m)
 	}
 	return err
 }
 
-// publish begins a call at each tick.
+// publish begins calls at their rate. What came due while the machine had no time is made up for.
 func (p *publisher) publish(ctx context.Context) {
 	tick := time.NewTicker(time.Second / time.Duration(p.settings.Rate))
 	defer tick.Stop()
+	began, due := time.Now(), 0
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		d := p.planner.draw()
-		ways := p.drawWays(d.times, d.chosen)
-		first := p.numbered + 1
-		select {
-		case p.slots <- struct{}{}:
-		default:
-			continue
+		now := int(time.Since(began) * time.Duration(p.settings.Rate) / time.Second)
+		for due = max(due, now-p.settings.Rate); due < now; due++ { // of a second at most
+			p.begin()
 		}
-		p.numbered += d.times
-		if d.chosen {
-			d.id = uuid.NewString()
-		}
-		p.calls.Go(func() {
-			defer func() { <-p.slots }()
-			for n, w := range ways {
-				p.call(history.Key{Publisher: p.settings.Name, Number: first + n}, w, &d)
-				d.first = first
-			}
-		})
 	}
+}
+
+// begin draws a plan and starts it, unless too many are under way.
+func (p *publisher) begin() {
+	d := p.planner.draw()
+	ways := p.drawWays(d.times, d.chosen)
+	first := p.numbered + 1
+	select {
+	case p.slots <- struct{}{}:
+	default:
+		return
+	}
+	p.numbered += d.times
+	if d.chosen {
+		d.id = uuid.NewString()
+	}
+	p.calls.Go(func() {
+		defer func() { <-p.slots }()
+		for n, w := range ways {
+			p.call(history.Key{Publisher: p.settings.Name, Number: first + n}, w, &d)
+			d.first = first
+		}
+	})
 }
 
 // drawWays draws a way for each time: the same one, but for calls with a chosen ID, which are the same anywhere.
@@ -132,7 +144,7 @@ func (p *publisher) call(key history.Key, w way, d *plan) {
 		Volatile: d.volatile, Deadline: begin + d.timeout.Nanoseconds(), ID: d.id, First: d.first,
 	}})
 	end := w.ask(ctx, key, d)
-	p.log.Append(history.Event{Kind: history.Ended, Actor: p.settings.Name, End: &end})
+	p.log.Append(history.Event{At: end.At, Kind: history.Ended, Actor: p.settings.Name, End: &end})
 	if end.Receipt != nil {
 		p.planner.heard(end.Receipt)
 	}

@@ -29,7 +29,7 @@ type Node struct {
 
 const (
 	// inFlight is how many calls may be under way; what comes due beyond that is left out.
-	inFlight = 512
+	inFlight = 2048
 	// patience is how long after its deadline an HTTP call is waited for.
 	patience = 20 * time.Second
 )

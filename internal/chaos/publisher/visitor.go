@@ -15,10 +15,11 @@ import (
 type visitor struct {
 	node   Node
 	client *http.Client
+	now    func() int64 // the time of the history
 }
 
-func visit(n Node) *visitor {
-	return &visitor{n, &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: inFlight}}}
+func visit(n Node, now func() int64) *visitor {
+	return &visitor{node: n, now: now, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: inFlight}}}
 }
 
 func (v *visitor) from() string  { return v.node.Name }
@@ -38,6 +39,7 @@ func (v *visitor) ask(ctx context.Context, key history.Key, d *plan) history.End
 		}
 	}
 	status, answer, err := v.post(ctx, way, fields)
+	end.At = v.now()
 	switch {
 	case err != nil:
 		end.Failure, end.Detail = history.Broken, err.Error()

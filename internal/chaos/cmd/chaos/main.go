@@ -1,5 +1,5 @@
-// Command chaos runs a cluster through faults that a seed draws, and judges what everybody wrote down. With a directory as its argument it
-// judges the histories there again.
+// Command chaos runs a cluster through faults that a seed draws, and judges what everybody wrote down. With directories as its
+// arguments it judges the histories there again.
 //
 //	go run ./internal/chaos/cmd/chaos -seed 7 -minutes 2
 //	go run ./internal/chaos/cmd/chaos /tmp/chaos-1234
@@ -60,14 +60,14 @@ func command(ctx context.Context) error {
 	flag.IntVar(&f.o.Rate, "rate", 0, "calls that each of three publishers begins in a second (default 100)")
 	flag.StringVar(&f.o.Dir, "dir", "", "where histories and logs go (default a new temporary directory)")
 	flag.StringVar(&f.o.Only, "only", "", "do only the faults whose names begin so")
+	flag.IntVar(&f.o.Restarts, "restarts", 0, "in place of faults, drain and start each node in turn, this many times")
 	flag.BoolVar(&f.raced, "race", false, "build the nodes with the race detector")
 	flag.Parse()
 	if flag.NArg() > 0 {
-		v, err := chaos.Judge(flag.Arg(0))
-		if err == nil {
-			err = report(v)
-		}
-		return err
+		return judgeAgain(flag.Args())
+	}
+	if f.o.Restarts > 0 {
+		f.minutes = round.Minutes() // one round, of any length
 	}
 	if f.o.Seed == 0 {
 		f.o.Seed = rand.Uint64N(1e6) + 1
@@ -83,10 +83,23 @@ func command(ctx context.Context) error {
 	return f.rounds(ctx)
 }
 
+// judgeAgain judges the histories of directories, which together are one run.
+func judgeAgain(dirs []string) error {
+	all := judge.NewVerdict()
+	for _, dir := range dirs {
+		v, err := chaos.Judge(dir)
+		if err != nil {
+			return err
+		}
+		all.Add(v)
+	}
+	return report(all)
+}
+
 // rounds fills the time. It stops at the first round that broke a promise.
 func (f *flags) rounds(ctx context.Context) error {
 	left := time.Duration(f.minutes * float64(time.Minute))
-	requests, seen := 0, 0
+	all := judge.NewVerdict()
 	for ; left > 0; left -= round {
 		o := f.o
 		o.Duration = min(left, round)
@@ -100,19 +113,21 @@ func (f *flags) rounds(ctx context.Context) error {
 		if f.o.Dir == "" {
 			_ = os.RemoveAll(dir) // what is left of it harms nobody
 		}
-		requests, seen = requests+v.Requests, seen+v.Seen
+		all.Add(v)
 		f.o.Seed++
 	}
-	fmt.Fprintf(os.Stdout, "%d requests, %d messages seen, and every promise was kept\n", requests, seen)
+	fmt.Fprintln(os.Stdout, "\nall rounds together:")
+	all.Print(os.Stdout, shown)
+	fmt.Fprintln(os.Stdout, "every promise was kept")
 	return nil
 }
 
 // replay says how to see a round again.
 func (f *flags) replay(o chaos.Options, dir string) string {
 	again := fmt.Sprintf("make chaos SEED=%d MINUTES=%v", o.Seed, o.Duration.Minutes())
-	if o.Only != "" || o.Rate != 0 || f.raced {
-		again = fmt.Sprintf("go run ./internal/chaos/cmd/chaos -seed %d -minutes %v -only %q -rate %d -race=%v",
-			o.Seed, o.Duration.Minutes(), o.Only, o.Rate, f.raced)
+	if o.Only != "" || o.Rate != 0 || o.Restarts != 0 || f.raced {
+		again = fmt.Sprintf("go run ./internal/chaos/cmd/chaos -seed %d -minutes %v -only %q -rate %d -restarts %d -race=%v",
+			o.Seed, o.Duration.Minutes(), o.Only, o.Rate, o.Restarts, f.raced)
 	}
 	return "replay:      " + again + "\njudge again: go run ./internal/chaos/cmd/chaos " + dir
 }
