@@ -32,12 +32,12 @@ func TestAPIKeys(t *testing.T) {
 			}
 		}
 	}
-	for _, open := range []string{"/healthz", "/livez", "/readyz", "/metrics", "/openapi.yaml"} {
+	for _, open := range []string{"/healthz", "/livez", "/readyz", "/metrics", "/openapi.yaml", "/"} {
 		if a := r.call(http.MethodGet, open, ""); a.status != http.StatusOK {
 			t.Errorf("%s needs a key: %d", open, a.status)
 		}
 	}
-	for _, closed := range []string{"/v1/nodes", "/v1/sockets"} {
+	for _, closed := range []string{"/v1/nodes", "/v1/sockets", "/v1/receipts", "/v1/queues", "/v1/methods"} {
 		a := r.call(http.MethodGet, closed, "")
 		a.failed(t, http.StatusUnauthorized, "unauthorized")
 	}
@@ -96,7 +96,7 @@ func TestWithoutOriginsNobodyElseMayCall(t *testing.T) {
 
 func TestPathsAndMethods(t *testing.T) {
 	r := newRig(t, nil)
-	for _, path := range []string{"/", "/v1", "/v1/", "/v1/nodes/", "//v1/nodes", "/v1/../v1/nodes", "/v1/call", "/v1/call/",
+	for _, path := range []string{"/x", "/v1", "/v1/", "/v1/nodes/", "//v1/nodes", "/v1/../v1/nodes", "/v1/call", "/v1/call/",
 		"/v1/queues/a/b", "/debug/pprof/"} {
 		a := r.call(http.MethodGet, path, "")
 		a.failed(t, http.StatusNotFound, "not_found")

@@ -6,16 +6,35 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/ackbus/ackbus/api/live"
 )
 
 func metricsRoute(g prometheus.Gatherer) route {
 	return route{method: http.MethodGet, path: "/metrics", open: true, serve: through(promhttp.HandlerFor(g, promhttp.HandlerOpts{}))}
 }
 
-// NewAdmin is what operators see, on an address of its own: metrics, health and profiles. It asks for no key.
-func NewAdmin(ready func() error, metrics prometheus.Gatherer) (http.Handler, error) {
-	return newMux(append(healthRoutes(ready), metricsRoute(metrics),
-		route{method: http.MethodGet, path: "/debug/pprof/", serve: through(profiles())}))
+// pageRoute is the live page: text without a secret. What it shows it asks for at routes that ask for a key.
+func pageRoute() route {
+	return route{method: http.MethodGet, path: "/{$}", open: true, serve: through(live.Handler())}
+}
+
+// Admin is what operators see, on an address of its own: metrics, health, profiles, which ask for no key, and the live page with the routes
+// that it calls, which ask for a key where the API does.
+func (a *API) Admin() (http.Handler, error) {
+	routes := append(healthRoutes(a.opts.Ready),
+		route{method: http.MethodGet, path: "/debug/pprof/", open: true, serve: through(profiles())})
+	if a.opts.Metrics != nil {
+		routes = append(routes, metricsRoute(a.opts.Metrics))
+	}
+	if a.opts.Page {
+		routes = append(append(routes, pageRoute()), a.liveRoutes()...)
+	}
+	mux, err := newMux(a.guarded(routes))
+	if err != nil {
+		return nil, err
+	}
+	return newOrigins(a.opts.AllowedOrigins).wrap(mux), nil
 }
 
 // profiles are those of net/http/pprof; its index serves the ones that have a name of their own.

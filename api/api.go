@@ -15,6 +15,8 @@ type API struct {
 	keys    *keys
 	limits  map[string]*rate.Limiter // by key; under "" where there are no keys; nil: no limit
 	intake  *intake
+	work    work
+	recent  recent
 	handler http.Handler
 }
 

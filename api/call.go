@@ -76,7 +76,10 @@ func timeoutParameter(r *http.Request) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	ms, err := wholeParameter(values, "timeout_ms", 1, int(maxTimeout/time.Millisecond), int(defaultTimeout/time.Millisecond))
+	ms, err := wholeParameter(values, "timeout_ms", 0, int(maxTimeout/time.Millisecond), 0)
+	if ms == 0 {
+		return defaultTimeout, err
+	}
 	return time.Duration(ms) * time.Millisecond, err
 }
 
@@ -122,6 +125,9 @@ func (a *API) methods(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := bounded(r)
 	defer cancel()
 	found, err := MethodsOf(ctx, a.opts.Calls)
+	if errors.Is(err, bus.ErrUnavailable) || errors.Is(err, bus.ErrBusClosed) || errors.Is(err, bus.ErrUnknown) {
+		return &failure{http.StatusServiceUnavailable, codeUnavailable, "no node can be asked: Redis is out of reach, or they fell silent"}
+	}
 	if err != nil {
 		return writeCallFailure(w, r, err)
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"github.com/ackbus/ackbus/internal/pieces"
 )
 
 const (
@@ -17,11 +19,10 @@ const (
 	// drainBytes and drainTimeout bound what is read after a call was refused.
 	drainBytes   = 4 << 20
 	drainTimeout = 5 * time.Second
-	// intakeStep is how much memory is set aside at a time for a body whose length is not known.
-	intakeStep = 16 << 10
 )
 
-// An intake bounds the memory of all bodies together that are being read or worked on. What does not fit is refused.
+// An intake bounds the memory of all bodies together that are being read or worked on, beyond the first piece of each. What does not fit
+// is refused.
 type intake struct {
 	limit int64
 	taken atomic.Int64
@@ -46,41 +47,42 @@ func (i *intake) read(w http.ResponseWriter, r *http.Request, most int64) (body 
 	}
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(readTimeout)) // a recorder in a test has none
-	step := int64(intakeStep)
-	if r.ContentLength >= 0 {
-		step = min(step, r.ContentLength+1) // one more, to see the end
-	}
-	var taken int64
-	give := func() { i.give(taken) }
-	limited := http.MaxBytesReader(w, r.Body, most)
-	for {
-		if err := i.take(step); err != nil {
-			give()
-			return nil, nil, err
-		}
-		taken += step
-		if body, err = readStep(limited, body, step); err != nil {
-			break
-		}
+	var come pieces.Collection
+	taken, err := i.collect(&come, http.MaxBytesReader(w, r.Body, most))
+	if f, refused := errors.AsType[*failure](err); refused {
+		return nil, nil, f
 	}
 	// Without this the deadline would strike while the request waits for its receipt, and look like a caller that hung up.
 	_ = control.SetReadDeadline(time.Time{})
-	if !errors.Is(err, io.EOF) {
-		give()
+	if err != nil {
+		i.give(taken)
+		come.Drop()
 		return nil, nil, readFailure(err, most)
 	}
-	return body, give, nil
+	body = come.MoveTo(make([]byte, 0, come.Len()))
+	return body, func() { i.give(taken) }, nil
 }
 
-// readStep appends up to step bytes to body; its error is io.EOF once there are no more.
-func readStep(r io.Reader, body []byte, step int64) ([]byte, error) {
-	have := len(body)
-	body = append(body, make([]byte, step)...)
-	n, err := io.ReadFull(r, body[have:])
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = io.EOF
+// collect reads all of r, and tells how much it took for that. The first piece is free, so that small bodies pass however many large ones
+// are being read.
+func (i *intake) collect(come *pieces.Collection, r io.Reader) (taken int64, err error) {
+	for err == nil {
+		if come.Full() && come.Len() > 0 {
+			if err := i.take(pieces.Size); err != nil {
+				i.give(taken)
+				come.Drop()
+				return 0, err
+			}
+			taken += pieces.Size
+		}
+		var n int
+		n, err = r.Read(come.Room())
+		come.Added(n)
 	}
-	return body[:have+n], err
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return taken, err
 }
 
 func readFailure(err error, most int64) error {

@@ -70,11 +70,14 @@ func ParseID(s string) (uuid.UUID, error) {
 func ParseData(raw []byte) (bus.Body, error) {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err != nil {
+		if tooDeep(err) {
+			return bus.Body{}, errNested
+		}
 		return bus.Body{}, fmt.Errorf("not JSON: %w", err)
 	}
 	body, err := bus.Encoded(bus.FormatJSON, compact.Bytes())
 	if err != nil {
-		return bus.Body{}, fmt.Errorf("want JSON in UTF-8 nested %d levels at most: %w", bus.MaxNesting, err)
+		return bus.Body{}, fmt.Errorf("%w: %w", errNested, err)
 	}
 	return body, nil
 }

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/ackbus/ackbus/bus"
 	"github.com/ackbus/ackbus/internal/plain"
 )
 
@@ -69,7 +71,12 @@ func readField(dec *json.Decoder, fields []field, seen map[string]bool) error {
 	seen[name] = true
 	var raw json.RawMessage
 	if err := dec.Decode(&raw); err != nil {
-		return notJSON(err)
+		if tooDeep(err) {
+			err = inField(name, errNested)
+		} else {
+			err = notJSON(err)
+		}
+		return err
 	}
 	if err := fields[at].set(raw); err != nil {
 		return inField(name, err)
@@ -83,6 +90,15 @@ func inField(name string, err error) error {
 		return &failure{f.status, f.code, name + ": " + f.message}
 	}
 	return badRequest("%s: %s", name, plain.Text(err))
+}
+
+// errNested says what is allowed.
+var errNested = fmt.Errorf("want JSON in UTF-8 nested %d levels at most", bus.MaxNesting)
+
+// tooDeep reports nesting of which encoding/json alone had enough, at 10,000 levels.
+func tooDeep(err error) bool {
+	bad, ok := errors.AsType[*json.SyntaxError](err)
+	return ok && strings.HasSuffix(bad.Error(), "exceeded max depth")
 }
 
 func notJSON(err error) error {
@@ -122,16 +138,20 @@ func flag(to *bool) func(json.RawMessage) error {
 	}
 }
 
-// whole takes a whole number between the two, both allowed.
+// whole takes a whole number between the two, both allowed, however it is written: 5000, 5000.0 or 5e3.
 func whole(to *int, least, most int) func(json.RawMessage) error {
 	return func(raw json.RawMessage) error {
-		n, err := strconv.Atoi(string(raw))
-		if err != nil || n < least || n > most {
-			return fmt.Errorf("want a whole number from %d to %d", least, most)
+		f, err := strconv.ParseFloat(string(raw), 64)
+		if err != nil || f != math.Trunc(f) || f < float64(least) || f > float64(most) {
+			return errors.New(wantWhole(least, most))
 		}
-		*to = n
+		*to = int(f)
 		return nil
 	}
+}
+
+func wantWhole(least, most int) string {
+	return fmt.Sprintf("want a whole number from %d to %d", least, most)
 }
 
 // parsed takes a string that parse can read.

@@ -35,12 +35,16 @@ type Options struct {
 	WebSocket http.Handler
 	// Metrics is shown at /metrics. Default: nothing is.
 	Metrics prometheus.Gatherer
+	// Page shows the live page at /. Default: there is nothing.
+	Page bool
+	// Apart leaves metrics and the live page to Admin. Default: they stand at the API's own address.
+	Apart bool
 	// Ready says why the node should get no work, or nil. Default: what the bus says.
 	Ready func() error
 	// MaxData is how many bytes the data of a message may have. Default: DefaultMaxData.
 	MaxData int
-	// MaxIntake is how many bytes all bodies may have together that are being read or worked on; what comes above is refused
-	// as overloaded. Default: DefaultMaxIntake.
+	// MaxIntake is how many bytes all bodies may have together that are being read or worked on, beyond the first 16 KiB of each; what
+	// comes above is refused as overloaded. Default: DefaultMaxIntake.
 	MaxIntake int
 	// Rate is how many calls a second each API key may make; without keys, how many all callers may make together. A second's worth
 	// may come at once. Default: no limit.

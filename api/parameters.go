@@ -48,7 +48,7 @@ func wholeParameter(values map[string]string, name string, least, most, absent i
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < least || n > most {
-		return 0, badRequest("%s: want a whole number from %d to %d", name, least, most)
+		return 0, badRequest("%s: %s", name, wantWhole(least, most))
 	}
 	return n, nil
 }

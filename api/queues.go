@@ -13,7 +13,6 @@ import (
 func (a *API) queueRoutes() []route {
 	const queue = "/v1/queues/{queue}"
 	return []route{
-		{method: http.MethodGet, path: "/v1/queues", serve: a.queues},
 		{method: http.MethodGet, path: queue, serve: a.queueInfo},
 		{method: http.MethodPost, path: queue + "/pause", serve: a.pause(true)},
 		{method: http.MethodPost, path: queue + "/resume", serve: a.pause(false)},

@@ -65,8 +65,10 @@ func (a *API) request(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	receipt, err := a.bus.Request(ctx, q.To, q.Event, q.Data, q.requestOptions()...)
 	if receipt == nil || errors.Is(err, bus.ErrIDConflict) {
+		a.recent.refuse()
 		return err
 	}
+	a.recent.keep(receipt)
 	return writeJSON(w, r, receiptStatus(receipt, err), receipt)
 }
 

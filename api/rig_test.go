@@ -58,7 +58,7 @@ func newRig(t *testing.T, opts *api.Options) *rig {
 	opts.Jobs = openJobs(t, r.here)
 	r.calls = newCalls(t, r.here)
 	opts.Calls = r.calls
-	opts.WebSocket, opts.Metrics, opts.Logger = g, prometheus.NewRegistry(), quiet()
+	opts.WebSocket, opts.Metrics, opts.Page, opts.Logger = g, prometheus.NewRegistry(), true, quiet()
 	a, err := api.New(r.here, opts)
 	if err != nil {
 		t.Fatal(err)

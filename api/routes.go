@@ -21,28 +21,50 @@ type route struct {
 
 // routes lists every operation; the OpenAPI document is held against it.
 func (a *API) routes() []route {
-	all := []route{
-		{method: http.MethodPost, path: "/v1/request", serve: a.request},
-		{method: http.MethodPost, path: "/v1/publish", serve: a.publish},
-		{method: http.MethodGet, path: "/v1/nodes", serve: a.nodes},
-		{method: http.MethodGet, path: "/v1/sockets", serve: a.sockets},
-		{method: http.MethodGet, path: "/openapi.yaml", open: true, serve: document},
-	}
+	all := append(a.liveRoutes(),
+		route{method: http.MethodPost, path: "/v1/publish", serve: a.publish},
+		route{method: http.MethodGet, path: "/openapi.yaml", open: true, serve: document})
 	if a.opts.Jobs != nil {
 		all = append(all, a.queueRoutes()...)
 	}
 	if a.opts.Calls != nil {
-		all = append(all,
-			route{method: http.MethodPost, path: "/v1/call/{method}", serve: a.call},
-			route{method: http.MethodGet, path: "/v1/methods", serve: a.methods})
+		all = append(all, route{method: http.MethodPost, path: "/v1/call/{method}", serve: a.call})
 	}
 	all = append(all, healthRoutes(a.opts.Ready)...)
+	if a.opts.Apart {
+		return a.guarded(all)
+	}
 	if a.opts.Metrics != nil {
 		all = append(all, metricsRoute(a.opts.Metrics))
+	}
+	if a.opts.Page {
+		all = append(all, pageRoute())
+	}
+	return a.guarded(all)
+}
+
+// liveRoutes are those that the live page calls.
+func (a *API) liveRoutes() []route {
+	all := []route{
+		{method: http.MethodPost, path: "/v1/request", serve: a.request},
+		{method: http.MethodGet, path: "/v1/receipts", serve: a.receipts},
+		{method: http.MethodGet, path: "/v1/nodes", serve: a.nodes},
+		{method: http.MethodGet, path: "/v1/sockets", serve: a.sockets},
+	}
+	if a.opts.Jobs != nil {
+		all = append(all, route{method: http.MethodGet, path: "/v1/queues", serve: a.queues})
+	}
+	if a.opts.Calls != nil {
+		all = append(all, route{method: http.MethodGet, path: "/v1/methods", serve: a.methods})
 	}
 	if ws := a.opts.WebSocket; ws != nil {
 		all = append(all, route{method: http.MethodGet, path: "/ws", open: true, serve: through(ws)})
 	}
+	return all
+}
+
+// guarded has every route that is not open ask for a key.
+func (a *API) guarded(all []route) []route {
 	for i, one := range all {
 		if !one.open {
 			all[i].serve = a.admit(one.serve)
@@ -61,6 +83,11 @@ func (a *API) admit(next handler) handler {
 		if err := a.allow(key); err != nil {
 			return err
 		}
+		end, err := a.work.begin(r.Method)
+		if err != nil {
+			return err
+		}
+		defer end()
 		return next(w, r.WithContext(withKey(r.Context(), key)))
 	}
 }

@@ -83,6 +83,9 @@ func (s *session) askToLeave() {
 
 // leaveIfIdle closes a session that was told to leave, once nothing is in flight on it.
 func (s *session) leaveIfIdle() {
+	if s.heardOut.Load() {
+		s.tellAnswered()
+	}
 	if !s.gw.leaving() {
 		return
 	}

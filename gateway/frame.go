@@ -46,7 +46,7 @@ var (
 	errNotObject = errors.New("a frame is one object with a type")
 	errRef       = fmt.Errorf("ref must be a string or a number of at most %d bytes", maxRef)
 	errEvent     = fmt.Errorf("event must have 1 to %d bytes of UTF-8", maxEvent)
-	errTimeout   = fmt.Errorf("timeout_ms must be 1 to %d", maxTimeout)
+	errTimeout   = fmt.Errorf("timeout_ms must be a whole number from 1 to %d, or 0 for the default", maxTimeout)
 )
 
 // decode reads a frame in the carrier's format. The reference is kept also where an error is returned, if it could be read.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
 	"unicode/utf8"
 
 	"github.com/ackbus/ackbus/bus"
@@ -24,7 +25,7 @@ type jsonFrame struct {
 	To      string          `json:"to"`
 	Event   string          `json:"event"`
 	Receipt bool            `json:"receipt"`
-	Timeout int64           `json:"timeout_ms"`
+	Timeout wholeNumber     `json:"timeout_ms"`
 	Data    json.RawMessage `json:"data"`
 }
 
@@ -41,7 +42,7 @@ func decodeJSON(p []byte, f *frame) error {
 	err := json.Unmarshal(p, &j)
 	ref, refErr := jsonRef(j.Ref)
 	*f = frame{Type: j.Type, ID: j.ID, Ref: ref, Code: j.Code, Message: j.Message, Token: j.Token, User: j.User, Groups: j.Groups,
-		Group: j.Group, Method: j.Method, To: j.To, Event: j.Event, Receipt: j.Receipt, Timeout: j.Timeout}
+		Group: j.Group, Method: j.Method, To: j.To, Event: j.Event, Receipt: j.Receipt, Timeout: int64(j.Timeout)}
 	if err != nil {
 		return jsonError(err)
 	}
@@ -52,6 +53,19 @@ func decodeJSON(p []byte, f *frame) error {
 	return inField("data", err)
 }
 
+// A wholeNumber may be written as any JSON number that is one, such as 5000.0.
+type wholeNumber int64
+
+// UnmarshalJSON implements json.Unmarshaler. null changes nothing.
+func (n *wholeNumber) UnmarshalJSON(p []byte) error {
+	var f float64
+	if err := json.Unmarshal(p, &f); err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+		return errTimeout
+	}
+	*n = wholeNumber(f)
+	return nil
+}
+
 // jsonError says what is wrong without the names of Go types.
 func jsonError(err error) error {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
@@ -59,6 +73,9 @@ func jsonError(err error) error {
 			return errNotObject
 		}
 		return errors.New(wrong.Field + " can't be a JSON " + wrong.Value)
+	}
+	if errors.Is(err, errTimeout) {
+		return errTimeout
 	}
 	return errors.New("not a JSON object: " + err.Error())
 }

@@ -3,7 +3,9 @@ package gateway
 import (
 	"bytes"
 	"errors"
+	"math"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/tinylib/msgp/msgp"
 
@@ -15,6 +17,8 @@ var (
 	errTrailing = errors.New("bytes follow the frame")
 	errNesting  = errors.New("nested too deep")
 	errExtended = errors.New("msgpack extension types are not allowed")
+	errNumber   = errors.New("NaN and infinities are not allowed: JSON has no such numbers")
+	errNotUTF8  = errors.New("a string is not valid UTF-8")
 )
 
 // decodeMsgpack reads a frame from msgpack. It believes no length that it reads: each element costs the sender a byte at
@@ -58,7 +62,11 @@ func skipMsgpack(p []byte, level int) ([]byte, error) {
 	case msgp.MapType:
 		n, rest, err = msgp.ReadMapHeaderBytes(p)
 		each = 2
-	case msgp.StrType, msgp.BinType, msgp.IntType, msgp.UintType, msgp.Float32Type, msgp.Float64Type, msgp.BoolType, msgp.NilType:
+	case msgp.Float32Type, msgp.Float64Type:
+		return skipFloat(p)
+	case msgp.StrType:
+		return skipText(p)
+	case msgp.BinType, msgp.IntType, msgp.UintType, msgp.BoolType, msgp.NilType:
 		rest, err = msgp.Skip(p)
 	case msgp.InvalidType:
 		return nil, errShort
@@ -81,6 +89,29 @@ func skipMsgpack(p []byte, level int) ([]byte, error) {
 	return rest, nil
 }
 
+// skipFloat refuses what a client of JSON could not be told.
+func skipFloat(p []byte) ([]byte, error) {
+	f, rest, err := msgp.ReadFloat64Bytes(p) // takes both widths
+	switch {
+	case err != nil:
+		return nil, errShort
+	case math.IsNaN(f) || math.IsInf(f, 0):
+		return nil, errNumber
+	}
+	return rest, nil
+}
+
+func skipText(p []byte) ([]byte, error) {
+	text, rest, err := msgp.ReadStringZC(p)
+	switch {
+	case err != nil:
+		return nil, errShort
+	case !utf8.Valid(text):
+		return nil, errNotUTF8
+	}
+	return rest, nil
+}
+
 // set takes one field. p is exactly one value, whole and bounded. Unknown fields are ignored.
 func (f *frame) set(key string, p []byte) error {
 	if msgp.NextType(p) == msgp.NilType {
@@ -97,7 +128,7 @@ func (f *frame) set(key string, p []byte) error {
 		f.Receipt, _, err = msgp.ReadBoolBytes(p)
 		err = wrongType(key, err)
 	case "timeout_ms":
-		f.Timeout, _, err = msgp.ReadInt64Bytes(p)
+		f.Timeout, err = msgpackWhole(p)
 		err = wrongType(key, err)
 	case "groups":
 		f.Groups, err = msgpackTexts(key, p)
@@ -141,6 +172,19 @@ func wrongType(key string, err error) error {
 		return errors.New(key + " has the wrong type")
 	}
 	return nil
+}
+
+// msgpackWhole reads a whole number, in whatever type of number the client has it.
+func msgpackWhole(p []byte) (int64, error) {
+	if t := msgp.NextType(p); t == msgp.Float32Type || t == msgp.Float64Type {
+		f, _, err := msgp.ReadFloat64Bytes(p)
+		if err == nil && (f != math.Trunc(f) || math.Abs(f) > 1<<53) {
+			err = errTimeout
+		}
+		return int64(f), err
+	}
+	n, _, err := msgp.ReadInt64Bytes(p)
+	return n, err
 }
 
 func msgpackTexts(key string, p []byte) ([]string, error) {

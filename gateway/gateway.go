@@ -51,7 +51,8 @@ type Gateway struct {
 	directory   *bus.Subscription
 	upgrader    websocket.Upgrader
 	metrics     *metrics
-	budget      *budget
+	budget      *budget // of what waits for clients, or is worked on for them
+	arriving    *budget // of frames that are being received
 	hub         hub
 	handshakes  handshakes
 	group       *run.Group
@@ -87,10 +88,10 @@ func newGateway(b backbone, node string, unreachable func() time.Duration, opts 
 		return nil, err
 	}
 	g := &Gateway{opts: o, backbone: b, node: node, unreachable: unreachable, budget: newBudget(o.NodeQueueBytes),
-		group: run.New(context.Background()), epoch: time.Now()}
+		arriving: newBudget(o.NodeReceiveBytes), group: run.New(context.Background()), epoch: time.Now()}
 	g.handshakes.rate, g.handshakes.burst = rate.Limit(o.HandshakeRate), o.HandshakeBurst
 	g.upgrader = g.newUpgrader()
-	g.metrics = newMetrics(g.budget)
+	g.metrics = newMetrics(g.budget, g.arriving)
 	if err := g.metrics.register(o.Metrics); err != nil {
 		g.group.Stop()
 		return nil, err

@@ -32,6 +32,15 @@ func (b *budget) take(n int) {
 	}
 }
 
+// admit is take for what may be refused: it takes nothing where too much was taken already.
+func (b *budget) admit(n int) bool {
+	if b.spent() {
+		return false
+	}
+	b.take(n)
+	return true
+}
+
 func (b *budget) give(n int) { b.used.Add(-int64(n)) }
 
 // over reports whether nothing should be taken that can be refused.
@@ -40,9 +49,22 @@ func (b *budget) over() bool { return b.used.Load() > b.limit }
 // spent reports whether nothing must be taken any more, because closing the fullest has not helped yet.
 func (b *budget) spent() bool { return b.used.Load() > b.limit+b.limit/8 }
 
-// shed closes the sessions with the fullest queues as too slow, until a good part of the budget is free again.
-func (g *Gateway) shed() {
-	if !g.budget.over() {
+// shedQueues closes the sessions with the fullest queues as too slow, until a good part of the budget is free again.
+func (g *Gateway) shedQueues() {
+	g.shed(g.budget, func(s *session) int { return s.queue.bytes }, func(s *session) { s.shut(endTooSlow) })
+}
+
+// shedInboxes closes the sessions that have sent the most of a frame without its end. What they hold is free once their readers are
+// gone, CloseTimeout at the latest.
+func (g *Gateway) shedInboxes() {
+	g.shed(g.arriving, func(s *session) int { return int(s.inbox.held.Load()) }, (*session).crowded)
+}
+
+// shed ends the sessions that hold the most of the budget. held is called under the session's lock; what sessions hold that are
+// closing already is as good as free.
+func (g *Gateway) shed(b *budget, held func(*session) int, end func(*session)) {
+	over := int(b.used.Load() - (b.limit - b.limit/8))
+	if !b.over() {
 		return
 	}
 	type load struct {
@@ -52,18 +74,23 @@ func (g *Gateway) shed() {
 	var loads []load
 	for _, s := range g.hub.all() {
 		s.mu.Lock()
-		if s.phase < closing && s.queue.bytes > 0 {
-			loads = append(loads, load{s, s.queue.bytes})
-		}
+		bytes, open := held(s), s.phase < closing
 		s.mu.Unlock()
+		switch {
+		case bytes == 0:
+		case open:
+			loads = append(loads, load{s, bytes})
+		default:
+			over -= bytes
+		}
 	}
 	slices.SortFunc(loads, func(a, b load) int { return cmp.Compare(b.bytes, a.bytes) })
-	goal := g.budget.limit - g.budget.limit/8
 	for _, l := range loads {
-		if g.budget.used.Load() <= goal {
+		if over <= 0 {
 			break
 		}
-		l.s.shut(endTooSlow)
+		end(l.s)
+		over -= l.bytes
 	}
 }
 

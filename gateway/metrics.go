@@ -20,7 +20,7 @@ type metrics struct {
 	ackSeconds  prometheus.Histogram
 }
 
-func newMetrics(b *budget) *metrics {
+func newMetrics(b, arriving *budget) *metrics {
 	m := &metrics{
 		connections: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "ackbus_connections",
 			Help: "Open connections of clients, those included that have not said hello yet."}, []string{"carrier"}),
@@ -37,10 +37,17 @@ func newMetrics(b *budget) *metrics {
 	queueBytes := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ackbus_session_queue_bytes",
 		Help: "Bytes that wait to be written to clients, or to be worked on for them, over all sessions."},
 		func() float64 { return float64(b.used.Load()) })
+	receiveBytes := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ackbus_session_receive_bytes",
+		Help: "Bytes of frames of clients that have not come to their end, over all sessions."},
+		func() float64 { return float64(arriving.used.Load()) })
 	for _, carrier := range []string{bus.CarrierWebSocket, bus.CarrierTCP} {
 		m.connections.WithLabelValues(carrier)
 	}
-	m.collectors = []prometheus.Collector{m.connections, m.disconnects, m.slowClients, m.unknownAcks, m.ackSeconds, queueBytes}
+	for _, code := range codeLabels() { // a counter that begins at its first disconnect has no rate for it
+		m.disconnects.WithLabelValues(code)
+	}
+	m.collectors = []prometheus.Collector{m.connections, m.disconnects, m.slowClients, m.unknownAcks, m.ackSeconds, queueBytes,
+		receiveBytes}
 	return m
 }
 
@@ -82,5 +89,16 @@ func codeLabel(code int) string {
 	case code >= 1000 && code <= 1014, code == 4001, code == 4002, code == 4008, code == 4009:
 		return strconv.Itoa(code)
 	}
-	return "other"
+	return otherCode
+}
+
+const otherCode = "other"
+
+// codeLabels are the codes that sessions of this package end with, or that their clients commonly close with.
+func codeLabels() []string {
+	labels := []string{otherCode}
+	for _, code := range []int{1000, 1001, 1002, 1005, 1006, 1008, 1009, 1013, 4001, 4002, 4008, 4009} {
+		labels = append(labels, strconv.Itoa(code))
+	}
+	return labels
 }

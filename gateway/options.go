@@ -40,6 +40,9 @@ type Options struct {
 	// WriteTimeout is how long one write may block before the client is closed as too slow. Default: 10 s; negative: forever.
 	// A write never blocks for longer than 2 s past the deadline of what it writes.
 	WriteTimeout time.Duration
+	// FrameTimeout is how long a frame may take to come, from its first bytes on, before the client is closed. Default: 30 s; negative:
+	// forever.
+	FrameTimeout time.Duration
 	// CloseTimeout is how long a closing socket waits for its peer to close too. Default: 1 s; it can't be turned off.
 	CloseTimeout time.Duration
 	// ReconnectDelay is what the drain frame tells clients to wait before they connect again. Default: 1 s; negative: 0.
@@ -48,7 +51,7 @@ type Options struct {
 	// until it is reached again. Default: 3 s; negative: forever.
 	RedisPatience time.Duration
 
-	// MaxFrame is how many bytes a client's frame may have. Default: 1 MiB.
+	// MaxFrame is how many bytes a client's frame may have; before it is known, 64 KiB are enough. Default: 1 MiB.
 	MaxFrame int
 	// MaxConnections is how many sockets may be open. Default: unlimited.
 	MaxConnections int
@@ -64,6 +67,9 @@ type Options struct {
 	// NodeQueueBytes bounds what waits to be written to all sockets; over it volatile messages are dropped and the
 	// fullest sockets closed as too slow. Default: 128 MiB.
 	NodeQueueBytes int
+	// NodeReceiveBytes bounds what is held of all frames together that have not come to their end, or are being decoded, beyond the
+	// first 4 KiB of each; over it the clients with the largest are closed (1013). Default: 32 MiB.
+	NodeReceiveBytes int
 	// VolatileQueue is how many messages may be waiting for a socket that still counts as ready for a volatile one. Default: 16;
 	// negative: a volatile message is taken only by a socket with nothing to write.
 	VolatileQueue int
@@ -99,6 +105,7 @@ func (o *Options) withDefaults() (Options, error) {
 	duration(&c.HelloTimeout, 5*time.Second)
 	duration(&c.PingInterval, 25*time.Second)
 	duration(&c.WriteTimeout, 10*time.Second)
+	duration(&c.FrameTimeout, 30*time.Second)
 	duration(&c.CloseTimeout, time.Second)
 	duration(&c.RedisPatience, 3*time.Second)
 	if c.ReconnectDelay == 0 {
@@ -112,6 +119,7 @@ func (o *Options) withDefaults() (Options, error) {
 	limit(&c.QueueMessages, 4096)
 	limit(&c.QueueBytes, 1<<20)
 	limit(&c.NodeQueueBytes, 128<<20)
+	limit(&c.NodeReceiveBytes, 32<<20)
 	if c.VolatileQueue == 0 {
 		c.VolatileQueue = 16
 	}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"sync"
@@ -18,9 +19,9 @@ import (
 
 // A carrier turns a connection into frames and back.
 type carrier interface {
-	// next blocks for the next frame of the client, which is valid until the next call. errTooLarge leaves the carrier
-	// usable, errNotText too; any other error is the end.
-	next() ([]byte, error)
+	// next blocks for the next frame of the client, of limit bytes at most, which is valid until the next call. errNotText leaves
+	// the carrier usable. After errTooLarge and errCrowded it gives no more frames, but must be read on; any other error is the end.
+	next(limit int) ([]byte, error)
 	// frame is the part of a sealed object that goes onto this carrier's wire.
 	frame(sealed []byte) []byte
 	// farewell is what is written last, before the connection is closed.
@@ -61,12 +62,14 @@ type session struct {
 	who  Identity
 	line attachment
 
-	heard   atomic.Int64 // the gateway's tick when something was last read
-	pinged  int64        // the tick of the last ping; the sweep's own
-	missed  int          // pings in a row without a sign of life; the sweep's own
-	place   int          // index in the hub, guarded by the hub; -1: not in it
-	badAt   []time.Time  // when the latest bad frames came; the reader's own
-	greeted bool         // hello came; the reader's own
+	inbox    inbox        // the reader's own
+	heard    atomic.Int64 // the gateway's tick when something was last read
+	pinged   int64        // the tick of the last ping; the sweep's own
+	missed   int          // pings in a row without a sign of life; the sweep's own
+	heardOut atomic.Bool  // the client has ended its side, and what it asked is being answered
+	place    int          // index in the hub, guarded by the hub; -1: not in it
+	badAt    []time.Time  // when the latest bad frames came; the reader's own
+	greeted  bool         // hello came; the reader's own
 
 	mu         sync.Mutex
 	phase      phase
@@ -75,6 +78,7 @@ type session struct {
 	broken     bool          // nothing more can be written
 	leaving    bool          // told to leave: close as soon as nothing is in flight
 	writerGone chan struct{} // closed when the writer ends, if somebody waits for it
+	answered   chan struct{} // closed when all that was asked is answered, if somebody waits for it
 	ending     ending
 	queue      queue
 	early      []item // messages that came before welcome; counted in queue
@@ -84,7 +88,8 @@ type session struct {
 }
 
 func (g *Gateway) newSession(conn net.Conn, kind string, format bus.Format) *session {
-	s := &session{gw: g, conn: conn, kind: kind, format: format, since: time.Now(), place: -1}
+	s := &session{gw: g, conn: conn, kind: kind, format: format, since: time.Now(), place: -1,
+		inbox: inbox{budget: g.arriving}}
 	s.heard.Store(g.tick.Load())
 	s.pinged = g.tick.Load()
 	if g.opts.Rate > 0 {
@@ -100,18 +105,24 @@ func (s *session) run(c *Credentials) {
 		s.greet(*c)
 		*c = Credentials{} // a session must not hold on to the header of its request
 	}
-	s.finish(s.read())
+	err := s.read()
+	if errors.Is(err, io.EOF) && s.kind == bus.CarrierTCP {
+		s.hearOut()
+	}
+	s.finish(err)
 }
 
 // read takes frames until the connection ends.
 func (s *session) read() error {
 	for {
-		p, err := s.carrier.next()
+		p, err := s.carrier.next(s.frameLimit())
 		s.heard.Store(s.gw.tick.Load())
 		switch {
 		case errors.Is(err, errTooLarge):
 			s.fail(nil, codeTooLarge, err.Error())
 			s.shut(endTooLarge)
+		case errors.Is(err, errCrowded):
+			s.crowded()
 		case errors.Is(err, errNotText):
 			s.bad(nil, err)
 		case err != nil:
@@ -120,6 +131,14 @@ func (s *session) read() error {
 			s.take(p)
 		}
 	}
+}
+
+// frameLimit is small for who is not known yet.
+func (s *session) frameLimit() int {
+	if s.line == nil {
+		return min(s.gw.opts.MaxFrame, maxHello)
+	}
+	return s.gw.opts.MaxFrame
 }
 
 // greet authenticates the client, attaches it to the bus and welcomes it.
@@ -174,6 +193,7 @@ func (s *session) finish(err error) {
 	if err := s.conn.Close(); err != nil {
 		s.gw.opts.Logger.Debug("closing a connection", "error", err)
 	}
+	s.inbox.clear()
 	s.waitWriter() // it knows best what became of what it was writing
 	s.mu.Lock()
 	s.phase = closed

@@ -102,14 +102,15 @@ func TestNack(t *testing.T) {
 			f["id"], f["type"] = c.expect("message")["id"], "nack"
 			c.say(f)
 		}
-		for _, test := range []struct{ code, message, wantCode string }{{"busy", "later", "busy"}, {"", "", bus.CodeRejected}} {
+		for _, test := range []struct{ code, message, wantCode, wantMessage string }{{"busy", "later", "busy", "later"},
+			{"", "", bus.CodeRejected, "the client refused it without a message"}} {
 			r.group.Go(func() { refuse(fields{"code": test.code, "message": test.message}) })
 			receipt, err := r.publisher.Request(r.ctx(), bus.User("42"), "e", bus.JSON(1))
 			if !errors.Is(err, bus.ErrRejected) {
 				t.Fatal(err)
 			}
-			if got := receipt.Deliveries[0].Error; got == nil || got.Code != test.wantCode || got.Message != test.message {
-				t.Errorf("error = %+v, want %s %q", got, test.wantCode, test.message)
+			if got := receipt.Deliveries[0].Error; got == nil || got.Code != test.wantCode || got.Message != test.wantMessage {
+				t.Errorf("error = %+v, want %s %q", got, test.wantCode, test.wantMessage)
 			}
 		}
 	})

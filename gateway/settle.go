@@ -62,8 +62,12 @@ func (w *awaited) answer(f *frame) bool {
 	if code == "" {
 		code = bus.CodeRejected
 	}
+	message := clipTo(f.Message, maxReason)
+	if message == "" {
+		message = "the client refused it without a message"
+	}
 	w.ticket.Written() // the writer may not have said so yet
-	return w.ticket.Reject(code, clipTo(f.Message, maxReason))
+	return w.ticket.Reject(code, message)
 }
 
 // takeAwaited removes a delivery that was written, at least in part, and says how far it had come.

@@ -26,6 +26,8 @@ var (
 	endNotHello     = ending{code: 4009, text: "hello must come first"}
 	endTooSlow      = ending{code: 4008, error: codeOverloaded, text: "too slow", slow: true}
 	endStuck        = ending{code: 4008, text: "too slow", slow: true, hard: true}
+	endUnfinished   = ending{code: 1008, error: codeTimeout, text: "a frame was begun and not finished in time"}
+	endCrowded      = ending{code: 1013, text: "too much is being received by this node; try again later"}
 	endBadFrames    = ending{code: 4009, text: "too many bad frames"}
 )
 

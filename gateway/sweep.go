@@ -14,7 +14,7 @@ const (
 
 // sweepEvery is fine enough for the shortest time that a sweep watches over.
 func (o *Options) sweepEvery() time.Duration {
-	return max(min(o.HelloTimeout/10, o.PingInterval/10, o.RedisPatience/6, maxSweep), minSweep)
+	return max(min(o.HelloTimeout/10, o.PingInterval/10, o.RedisPatience/6, o.FrameTimeout/10, maxSweep), minSweep)
 }
 
 // watch is the gateway's one goroutine: it does for all sessions what would otherwise take a timer each.
@@ -26,7 +26,9 @@ func (g *Gateway) watch() {
 		case <-ticker.C:
 			g.sweep()
 		case <-g.budget.exceeded:
-			g.shed()
+			g.shedQueues()
+		case <-g.arriving.exceeded:
+			g.shedInboxes()
 		case <-g.group.Context().Done():
 			return
 		}
@@ -62,9 +64,12 @@ func (s *session) sweep(now int64, leaving bool) {
 	}
 	phase, late := s.phase, s.phase == greeting && !s.asked && time.Since(s.since) >= s.gw.opts.HelloTimeout
 	s.mu.Unlock()
+	since := s.inbox.since.Load()
 	switch {
 	case late:
 		s.shut(endNoHello)
+	case since != 0 && now-since >= int64(s.gw.opts.FrameTimeout):
+		s.shut(endUnfinished)
 	case phase == open && now-s.pinged >= int64(s.gw.opts.PingInterval):
 		s.beat(now)
 	}

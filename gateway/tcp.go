@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/ackbus/ackbus/bus"
@@ -79,31 +80,38 @@ func wait(ctx context.Context, d time.Duration) {
 
 // lines is the carrier of one JSON object a line.
 type lines struct {
-	r      *bufio.Reader
-	limit  int
-	buffer *[]byte // borrowed for a line that is longer than the reader's buffer
+	conn net.Conn
+	r    *bufio.Reader // reads from the lines themselves
+	in   *inbox
+	tick *atomic.Int64
+	deaf bool // a line was not taken to its end: nothing that follows is kept
 }
 
 func (g *Gateway) newTCP(conn net.Conn) *session {
 	s := g.newSession(conn, bus.CarrierTCP, bus.FormatJSON)
-	s.carrier = &lines{r: bufio.NewReaderSize(conn, readBuffer), limit: g.opts.MaxFrame}
+	l := &lines{conn: conn, in: &s.inbox, tick: &g.tick}
+	l.r = bufio.NewReaderSize(l, readBuffer)
+	s.carrier = l
 	return s
 }
 
-// next skips empty lines. A line that is too long is read to its end without being kept.
-func (l *lines) next() ([]byte, error) {
+// next skips empty lines.
+func (l *lines) next(limit int) ([]byte, error) {
 	for {
-		giveBuffer(l.buffer)
-		l.buffer = nil
+		l.in.clear()
+		if l.deaf {
+			return nil, discard(l.conn)
+		}
 		line, err := l.r.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {
-			line, err = l.long(line)
+			line, err = l.long(line, limit)
 		}
 		if err != nil {
 			return nil, err
 		}
-		if line = bytes.TrimRight(line, "\r\n"); len(line) > l.limit {
-			return nil, l.tooLong()
+		if line = bytes.TrimRight(line, "\r\n"); len(line) > limit {
+			l.deaf = true
+			return nil, tooLarge(limit)
 		}
 		if len(line) > 0 {
 			return line, nil
@@ -112,26 +120,37 @@ func (l *lines) next() ([]byte, error) {
 }
 
 // long collects a line of which the reader's buffer holds the beginning.
-func (l *lines) long(start []byte) ([]byte, error) {
-	l.buffer = borrowBuffer()
-	p := append(*l.buffer, start...)
-	for {
-		more, err := l.r.ReadSlice('\n')
-		p = append(p, more...)
-		*l.buffer = p
-		switch {
-		case err == nil:
-			return p, nil
-		case !errors.Is(err, bufio.ErrBufferFull):
+func (l *lines) long(start []byte, limit int) ([]byte, error) {
+	l.in.begin()
+	for more, err := start, bufio.ErrBufferFull; ; more, err = l.r.ReadSlice('\n') {
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return nil, err
-		case len(p) > l.limit+2:
-			return nil, l.tooLong()
+		}
+		if refused := l.in.add(more, limit, len("\r\n")); refused != nil {
+			l.deaf = true
+			return nil, refused
+		}
+		if err == nil {
+			return l.in.whole(), nil
 		}
 	}
 }
 
-func (l *lines) tooLong() error {
-	return fmt.Errorf("%w: at most %d bytes are allowed", errTooLarge, l.limit)
+// Read is where the buffered reader gets its bytes: who has begun a line is waited for from here on.
+func (l *lines) Read(p []byte) (int, error) {
+	if l.in.begun() || l.r.Buffered() > 0 {
+		l.in.await(l.tick.Load())
+	}
+	return l.conn.Read(p)
+}
+
+// discard reads what comes to its end: a connection with unread bytes is reset when it is closed, and what was said last is lost with
+// it (RFC 9112, section 9.6).
+func discard(r io.Reader) error {
+	if _, err := io.Copy(io.Discard, struct{ io.Reader }{r}); err != nil {
+		return err
+	}
+	return io.EOF
 }
 
 func (l *lines) frame(sealed []byte) []byte { return asLine(sealed) }

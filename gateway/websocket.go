@@ -2,12 +2,13 @@ package gateway
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,11 +35,8 @@ const (
 // readBuffer is what a connection keeps for reading. Larger frames borrow a buffer while they are read.
 const readBuffer = 512
 
-// errTooLarge and errNotText are errors of a carrier that can go on reading.
-var (
-	errTooLarge = errors.New("frame too large")
-	errNotText  = errors.New("text messages carry JSON frames, binary messages msgpack: this was the other kind")
-)
+// errNotText is of a message that is skipped.
+var errNotText = errors.New("text messages carry JSON frames, binary messages msgpack: this was the other kind")
 
 func (g *Gateway) newUpgrader() websocket.Upgrader {
 	return websocket.Upgrader{
@@ -48,6 +46,7 @@ func (g *Gateway) newUpgrader() websocket.Upgrader {
 		WriteBufferPool:  new(sync.Pool),
 		Subprotocols:     []string{SubprotocolJSON, SubprotocolMsgpack},
 		CheckOrigin:      func(r *http.Request) bool { return originAllowed(r, g.opts.AllowedOrigins) },
+		Error:            upgradeFailed,
 	}
 }
 
@@ -57,24 +56,25 @@ func (g *Gateway) newUpgrader() websocket.Upgrader {
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !websocket.IsWebSocketUpgrade(r) {
 		w.Header().Set("Upgrade", "websocket")
-		http.Error(w, "this is a WebSocket endpoint", http.StatusUpgradeRequired)
+		refuseUpgrade(w, http.StatusUpgradeRequired, codeBadRequest, "this is a WebSocket endpoint: want an upgrade")
 		return
 	}
-	refusal := g.refusal()
+	refusal, code := g.refusal(), codeUnavailable
 	if refusal == "" && !g.hub.reserve(g.opts.MaxConnections) {
-		refusal = "the node has all the connections that it takes"
+		refusal, code = "the node has all the connections that it takes", codeOverloaded
 	}
 	if refusal != "" {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(g.opts.ReconnectDelay.Seconds()))))
-		http.Error(w, refusal, http.StatusServiceUnavailable)
+		refuseUpgrade(w, http.StatusServiceUnavailable, code, refusal)
 		return
 	}
 	if !g.handshakes.allow(r.RemoteAddr, time.Now()) {
 		g.hub.cancel()
-		http.Error(w, "too many connections from this address", http.StatusTooManyRequests)
+		w.Header().Set("Retry-After", "1")
+		refuseUpgrade(w, http.StatusTooManyRequests, codeRateLimited, "too many connections from this address")
 		return
 	}
-	ws, err := g.upgrader.Upgrade(w, r, nil)
+	ws, err := g.upgrader.Upgrade(hijacker{w}, r, nil)
 	if err != nil {
 		g.hub.cancel() // the upgrader has answered
 		return
@@ -84,6 +84,37 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		carried = &c
 	}
 	g.begin(g.newWebSocket(ws), carried)
+}
+
+// Codes of the HTTP answer to an upgrade, besides those of error frames.
+const (
+	codeBadRequest  = "bad_request"
+	codeUnavailable = "unavailable"
+)
+
+// refuseUpgrade answers in the form of the HTTP API.
+func refuseUpgrade(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	p, err := json.Marshal(map[string]bus.Rejection{"error": {Code: code, Message: message}})
+	if err != nil {
+		return // can't be, for two strings
+	}
+	_, _ = w.Write(append(p, '\n')) // who hangs up misses the answer
+}
+
+// upgradeFailed is how gorilla answers what is no proper upgrade.
+func upgradeFailed(w http.ResponseWriter, _ *http.Request, status int, reason error) {
+	code := codeBadRequest
+	switch {
+	case status == http.StatusForbidden:
+		code, reason = codeForbidden, errors.New("the origin of this page is not allowed")
+	case status >= http.StatusInternalServerError:
+		code = codeInternal
+	}
+	w.Header().Set("Sec-WebSocket-Version", "13")
+	refuseUpgrade(w, status, code, strings.TrimPrefix(reason.Error(), "websocket: "))
 }
 
 // begin starts a session whose place in the hub is reserved.
@@ -101,9 +132,10 @@ func (g *Gateway) begin(s *session, carried *Credentials) {
 // once; gorilla's own writes are the close frames that answer the peer's and protocol errors.
 type webSocket struct {
 	ws     *websocket.Conn
+	conn   *webSocketConn
 	opcode int
-	limit  int
-	buffer *[]byte // borrowed for the present frame
+	in     *inbox
+	deaf   bool // a message was not taken to its end: nothing that follows is kept
 }
 
 func (g *Gateway) newWebSocket(ws *websocket.Conn) *session {
@@ -111,8 +143,10 @@ func (g *Gateway) newWebSocket(ws *websocket.Conn) *session {
 	if ws.Subprotocol() == SubprotocolMsgpack {
 		format, opcode = bus.FormatMsgpack, websocket.BinaryMessage
 	}
-	s := g.newSession(ws.NetConn(), bus.CarrierWebSocket, format)
-	s.carrier = &webSocket{ws: ws, opcode: opcode, limit: g.opts.MaxFrame}
+	conn := ws.NetConn().(*webSocketConn) // ServeHTTP has seen to it
+	s := g.newSession(conn.Conn, bus.CarrierWebSocket, format)
+	conn.in, conn.tick = &s.inbox, &g.tick
+	s.carrier = &webSocket{ws: ws, conn: conn, opcode: opcode, in: &s.inbox}
 	ws.SetPingHandler(s.answerPing)
 	ws.SetPongHandler(s.hear)
 	echo := ws.CloseHandler()
@@ -120,6 +154,7 @@ func (g *Gateway) newWebSocket(ws *websocket.Conn) *session {
 		if s.ended() {
 			return nil // this is the answer to ours
 		}
+		conn.echoes = true
 		return echo(code, text)
 	})
 	return s
@@ -137,9 +172,22 @@ func (s *session) hear(string) error {
 	return nil
 }
 
-func (w *webSocket) next() ([]byte, error) {
-	giveBuffer(w.buffer)
-	w.buffer = nil
+// next believes what a header says of its length where that is too much, before the bytes have come.
+func (w *webSocket) next(limit int) ([]byte, error) {
+	w.in.clear()
+	if w.deaf {
+		return nil, discard(w.conn.Conn)
+	}
+	w.ws.SetReadLimit(int64(limit))
+	p, err := w.message()
+	if errors.Is(err, websocket.ErrReadLimit) {
+		err = tooLarge(limit)
+	}
+	w.deaf = errors.Is(err, errTooLarge) || errors.Is(err, errCrowded)
+	return p, err
+}
+
+func (w *webSocket) message() ([]byte, error) {
 	kind, r, err := w.ws.NextReader()
 	if err != nil {
 		return nil, err
@@ -147,20 +195,17 @@ func (w *webSocket) next() ([]byte, error) {
 	if kind != w.opcode {
 		return nil, errNotText
 	}
-	w.buffer = borrowBuffer()
-	p := *w.buffer
+	w.in.begin()
 	for {
-		if len(p) == cap(p) {
-			p = append(p, 0)[:len(p)]
+		room, err := w.in.room()
+		if err != nil {
+			return nil, err
 		}
-		n, err := r.Read(p[len(p):cap(p)])
-		p = p[:len(p)+n]
-		*w.buffer = p
+		n, err := r.Read(room)
+		w.in.added(n)
 		switch {
-		case len(p) > w.limit:
-			return nil, fmt.Errorf("%w: at most %d bytes are allowed", errTooLarge, w.limit)
 		case errors.Is(err, io.EOF):
-			return p, nil
+			return w.in.whole(), nil
 		case err != nil:
 			return nil, err
 		}
