@@ -29,7 +29,7 @@ func (st *stage) gather(ctx context.Context, system string) (*cast, error) {
 		names = []string{"gateway-node", "gateway-clients", "gateway-publisher"}
 	case systemNATS:
 		names = slices.Insert(names, 0, "nats-server")
-	case systemWorker, systemAsynq:
+	case systemWorker, systemAsynq, systemBullMQ:
 		names = []string{system + "-pool", system + "-producer"}
 	}
 	c := &cast{system: system}
@@ -44,6 +44,9 @@ func (st *stage) gather(ctx context.Context, system string) (*cast, error) {
 
 // program is the file that plays a system's roles.
 func (st *stage) program(ctx context.Context, system string) (string, error) {
+	if system == systemBullMQ {
+		return st.bullmq.build(ctx)
+	}
 	if slices.Contains(peerSystems, system) {
 		return st.peers.build(ctx)
 	}

@@ -7,8 +7,8 @@
 //   - nats: request and reply over a nats-server, as nats.go does them by default.
 //   - gateway: requests to 100 users, confirmed by 100 WebSocket clients on another node.
 //   - idle: the resident memory of a WebSocket session that does nothing.
-//   - worker, asynq: jobs that do nothing, enqueued while nobody works, drained, sent one by one to an idle pool, and (worker alone)
-//     with their results awaited.
+//   - worker, asynq, bullmq: jobs that do nothing, enqueued while nobody works, drained, sent one by one to an idle pool, and
+//     (worker alone) with their results awaited.
 //
 // Requester and responder (with gateway and idle also the clients) are processes of their own, and Redis is a private server in
 // another. Bodies are 128 bytes. The systems take turns within each round, so that what else the machine does meets all of
@@ -16,7 +16,8 @@
 // time of a request are to be trusted more than rates.
 //
 // nats and asynq are played by a program of bench/peers, a module of its own, which is built into a temporary directory when --only
-// names one of them.
+// names one of them. bullmq is played by one that runs on Node.js, in bench/peers/bullmq; npm installs into a temporary directory what it
+// needs. Without node or npm it is left out.
 //
 // It ends by itself, and takes its processes with it, also when it is killed. Results go to standard output, progress to
 // standard error.

@@ -52,7 +52,7 @@ func (r *report) jobsOf(system string) *jobResult {
 }
 
 func (r *report) figureJobs() {
-	ours, theirs := r.jobsOf(systemWorker), r.jobsOf(systemAsynq)
+	ours := r.jobsOf(systemWorker)
 	if ours == nil {
 		return
 	}
@@ -63,17 +63,25 @@ func (r *report) figureJobs() {
 	judge("jobs drained at 50 in flight", "/s", drainRate, targetDrain, false)
 	judge("p50 from enqueueing to the start, idle pool", "µs", start50, targetStart50, true)
 	judge("p99 from enqueueing to the start, idle pool", "µs", start99, targetStart99, true)
-	if theirs == nil {
-		return
+	if theirs := r.jobsOf(systemAsynq); theirs != nil {
+		r.compareJobs(ours, theirs, targetDrainAsynq, targetMemory)
 	}
+	if theirs := r.jobsOf(systemBullMQ); theirs != nil {
+		r.compareJobs(ours, theirs, targetDrainBullMQ, 0)
+	}
+}
+
+// compareJobs compares ours with a peer. A target of 0 is none.
+func (r *report) compareJobs(ours, theirs *jobResult, drained, held float64) {
 	compare := func(name string, above, below *jobResult, of func(jobTurn) float64, target float64, atMost bool) {
 		r.judge(figure{Name: name, Unit: "×", spread: ratios(above.Rounds, below.Rounds, of), Target: target, AtMost: atMost})
 	}
-	compare("jobs enqueued, worker : asynq", ours, theirs, enqueueRate, 0, false)
-	compare("jobs drained, worker : asynq", ours, theirs, drainRate, targetDrainRatio, false)
-	compare("memory of Redis a waiting job, worker : asynq", ours, theirs, memory, targetMemory, true)
-	compare("CPU to enqueue a job, asynq : worker", theirs, ours, enqueueCost, 0, false)
-	compare("CPU to run a job, asynq : worker", theirs, ours, drainCost, 0, false)
+	peer := theirs.System
+	compare("jobs enqueued, worker : "+peer, ours, theirs, enqueueRate, 0, false)
+	compare("jobs drained, worker : "+peer, ours, theirs, drainRate, drained, false)
+	compare("memory of Redis a waiting job, worker : "+peer, ours, theirs, memory, held, held > 0)
+	compare("CPU to enqueue a job, "+peer+" : worker", theirs, ours, enqueueCost, 0, false)
+	compare("CPU to run a job, "+peer+" : worker", theirs, ours, drainCost, 0, false)
 }
 
 // jobTable shows of each step what it tells: a backlog has no latency, and jobs that come one by one no rate.

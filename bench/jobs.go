@@ -17,7 +17,7 @@ const (
 )
 
 // jobSystems are the ones that take jobs, in the order in which they take turns.
-var jobSystems = []string{systemWorker, systemAsynq}
+var jobSystems = []string{systemWorker, systemAsynq, systemBullMQ}
 
 // A jobResult is one system that takes jobs, round by round.
 type jobResult struct {
@@ -54,6 +54,10 @@ func (st *stage) jobs(ctx context.Context, r *report) (err error) {
 			continue
 		}
 		c, err := st.gather(ctx, system)
+		if errors.Is(err, errNoNode) {
+			fmt.Fprintf(st.progress, "%s is left out: %v\n", system, err)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -94,7 +98,7 @@ func (st *stage) jobTurn(ctx context.Context, c *cast) (t jobTurn, err error) {
 	if err := st.idlePool(ctx, c, &t); err != nil {
 		return t, err
 	}
-	if c.system != systemAsynq {
+	if c.system == systemWorker {
 		err = st.results(ctx, c, &t)
 	}
 	return t, err

@@ -16,6 +16,7 @@ var loadsOf = map[string][]int{
 	systemPlain:   {1, 64, 1024},
 	systemBus:     {1, 64, 1024},
 	systemRPC:     {1, 64, 1024},
+	systemRaw:     {1, 64, 1024},
 	systemNATS:    {1, 64, 1024},
 	systemGateway: {1, 64, 512},
 }
@@ -34,8 +35,8 @@ func measure(ctx context.Context, s settings, progress io.Writer) (_ *report, er
 	if r.Machine, err = describeMachine(ctx, server); err != nil {
 		return nil, err
 	}
-	stage := &stage{settings: s, server: server, progress: progress, peers: peers{progress: progress}}
-	defer func() { err = errors.Join(err, stage.peers.remove()) }()
+	stage := &stage{settings: s, server: server, progress: progress, peers: peers{progress: progress}, bullmq: bullmq{progress: progress}}
+	defer func() { err = errors.Join(err, stage.peers.remove(), stage.bullmq.remove()) }()
 	if err := stage.rounds(ctx, r); err != nil {
 		return nil, err
 	}
@@ -57,6 +58,7 @@ type stage struct {
 	server   *redistest.Server
 	progress io.Writer
 	peers    peers
+	bullmq   bullmq
 }
 
 // rounds measures every system at every load, again and again.

@@ -23,9 +23,9 @@ func (p *peers) build(ctx context.Context) (string, error) {
 	if p.program != "" {
 		return p.program, nil
 	}
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/ackbus/ackbus").Output()
+	source, err := sourceOf(ctx, "bench", "peers")
 	if err != nil {
-		return "", fmt.Errorf("the peers are built from source, so run this within the repository: %w", err)
+		return "", err
 	}
 	if p.dir, err = os.MkdirTemp("", "ackbus-bench-"); err != nil {
 		return "", err
@@ -33,13 +33,22 @@ func (p *peers) build(ctx context.Context) (string, error) {
 	fmt.Fprintf(p.progress, "building bench/peers into %s\n", p.dir)
 	program := filepath.Join(p.dir, "peers")
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, ".")
-	cmd.Dir = filepath.Join(strings.TrimSpace(string(root)), "bench", "peers")
+	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return "", errors.Join(fmt.Errorf("building bench/peers: %w\n%s", err, said), p.remove())
 	}
 	p.program = program
 	return program, nil
+}
+
+// sourceOf is a directory of the repository.
+func sourceOf(ctx context.Context, path ...string) (string, error) {
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/ackbus/ackbus").Output()
+	if err != nil {
+		return "", fmt.Errorf("the peers are built from source, so run this within the repository: %w", err)
+	}
+	return filepath.Join(append([]string{strings.TrimSpace(string(root))}, path...)...), nil
 }
 
 // remove deletes what build has made.

@@ -12,6 +12,8 @@ var roles = map[string]role.Start{
 	"bus-responder":     busResponder,
 	"rpc-requester":     rpcRequester,
 	"rpc-responder":     rpcResponder,
+	"rpc-raw-requester": rawRequester,
+	"rpc-raw-responder": rawResponder,
 	"worker-pool":       workerPool,
 	"worker-producer":   workerProducer,
 	"gateway-publisher": gatewayPublisher,

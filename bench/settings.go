@@ -22,17 +22,20 @@ const (
 	systemPlain   = "plain"
 	systemBus     = "bus"
 	systemRPC     = "rpc"
+	systemRaw     = "rpc-raw"
 	systemNATS    = "nats"
 	systemWorker  = "worker"
 	systemAsynq   = "asynq"
+	systemBullMQ  = "bullmq"
 	systemGateway = "gateway"
 	systemIdle    = "idle"
 )
 
-var systems = []string{systemFloor, systemPlain, systemBus, systemRPC, systemNATS, systemGateway, systemIdle, systemWorker, systemAsynq}
+var systems = []string{systemFloor, systemPlain, systemBus, systemRPC, systemRaw, systemNATS, systemGateway, systemIdle,
+	systemWorker, systemAsynq, systemBullMQ}
 
-// peerSystems are of another module, which is built when one of them is asked for.
-var peerSystems = []string{systemNATS, systemAsynq}
+// peerSystems are of programs that are no part of this one, which are built when one of them is asked for.
+var peerSystems = []string{systemNATS, systemAsynq, systemBullMQ}
 
 // ownSystems are the others.
 func ownSystems() []string {

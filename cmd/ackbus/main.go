@@ -53,7 +53,7 @@ func newRoot(env lookup) *cobra.Command {
 	log.add(root.PersistentFlags())
 	root.AddCommand(newServe(log), newDemo(log), newRequest(log), newPublish(log), newConnect(log), newNodes(log), newSockets(log),
 		newCall(log), newReply(log), newMethods(log), newEnqueue(log), newWork(log), newQueues(log), newDead(log),
-		newDoctor(), newVersion())
+		newBench(log), newDoctor(), newVersion())
 	return root
 }
 
@@ -69,6 +69,7 @@ Try it:
   ackbus call math.sum '{"a":1,"b":2}'                    a call, and its result
   ackbus work shout --exec 'tr a-z A-Z'                   a worker: jobs on standard input, results on standard output
   ackbus enqueue shout '"hello"' --wait 5s                a job, and its result
+  ackbus bench                                            load, and a table of latencies
 
 Every flag has an environment variable: --log-format is ACKBUS_LOG_FORMAT. A flag on the command line wins.
 Exit codes: 0 done, or the requirement was met · 1 another outcome, or a failure · 2 wrong usage · 3 Redis can't be reached.`

@@ -123,6 +123,18 @@ func TestUsageErrors(t *testing.T) {
 		{"dead q list x", []string{"show"}},
 		{"dead q show a/b", []string{"ID", "slashes"}},
 		{"dead q --limit 0", []string{"--limit", "1 or more"}},
+		{"bench nobody", []string{"kind:name"}},
+		{"bench method:m", []string{"called, not sent to"}},
+		{"bench user:1 --clients 2", []string{"--clients", "brings none"}},
+		{"bench user:1 --carrier tcp", []string{"--carrier", "brings none"}},
+		{"bench --carrier pigeon", []string{"--carrier", "websocket or tcp or handler"}},
+		{"bench --in-flight 0", []string{"--in-flight", "1 to 65536"}},
+		{"bench --size 1", []string{"--size", "2 to 1048576"}},
+		{"bench --rate -1", []string{"--rate", "0 to"}},
+		{"bench --duration 0s", []string{"--duration", "1ms to 24h"}},
+		{"bench --url redis://x", []string{"--url", "http://host:port"}},
+		{"bench --url http://x/path", []string{"--url", "http://host:port"}},
+		{"bench --url http://x --carrier tcp", []string{"--carrier tcp", "ackbus connect"}},
 	} {
 		got := here(t, nil, strings.Fields(c.args)...)
 		if got.code != exitUsage || got.out != "" {
@@ -190,7 +202,7 @@ func TestVersion(t *testing.T) {
 func TestUnreachable(t *testing.T) {
 	for _, args := range []string{
 		"request user:1 e", "publish user:1 e", "nodes", "sockets", "doctor", "call m", "reply m --exec true", "methods",
-		"enqueue q 1", "work q --exec true", "queues", "dead q",
+		"enqueue q 1", "work q --exec true", "queues", "dead q", "bench", "bench user:1",
 		"serve --listen 127.0.0.1:0 --tcp off",
 	} {
 		t.Run(args, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -36,6 +37,7 @@ type nodeOptions struct {
 // A node is a bus, a gateway and an HTTP API that live together.
 type node struct {
 	bus     *bus.Bus
+	api     *api.API
 	jobs    *worker.Jobs // nil where Redis has no room for queues
 	calls   *rpc.Client
 	gateway *gateway.Gateway
@@ -48,8 +50,9 @@ type node struct {
 	log     *slog.Logger
 }
 
-// nodeURLs are where a node is reached; tcp and admin are empty where they are off.
-type nodeURLs struct{ http, websocket, tcp, admin string }
+// nodeURLs are where a node is reached; tcp and admin are empty where they are off. The live page stands at the admin address if there
+// is one.
+type nodeURLs struct{ http, websocket, tcp, admin, page string }
 
 // startNode listens, joins the bus and begins to serve. ctx bounds the start; the caller ends the node with close.
 func startNode(ctx context.Context, o *nodeOptions) (*node, error) {
@@ -80,7 +83,7 @@ func startNode(ctx context.Context, o *nodeOptions) (*node, error) {
 	n.serve(ports)
 	me := b.Node()
 	o.log.Info("ready", "node", me.Name, "id", me.ID, "http", n.urls.http, "websocket", n.urls.websocket, "tcp", n.urls.tcp,
-		"admin", n.urls.admin)
+		"admin", n.urls.admin, "page", n.urls.page)
 	return n, nil
 }
 
@@ -93,18 +96,16 @@ func (n *node) assemble(o *nodeOptions, registry *prometheus.Registry, admin boo
 		return err
 	}
 	o.api.WebSocket, o.api.Ready, o.api.Jobs, o.api.Calls = n.gateway, n.ready, n.jobs, n.calls
-	if !admin {
-		o.api.Metrics = registry
-	}
+	o.api.Metrics, o.api.Page, o.api.Apart = registry, true, admin
 	public, err := api.New(n.bus, &o.api)
 	if err != nil {
 		return errors.Join(err, n.gateway.Close())
 	}
-	n.http = api.NewServer(public, o.log)
+	n.api, n.http = public, api.NewServer(public, o.log)
 	if !admin {
 		return nil
 	}
-	handler, err := api.NewAdmin(n.ready, registry)
+	handler, err := public.Admin()
 	if err != nil {
 		return errors.Join(err, n.gateway.Close())
 	}
@@ -144,16 +145,23 @@ func (n *node) listener(what string, serve func() error) {
 	})
 }
 
-// drain lets what is in flight finish: no new sockets and no new calls, then no more of the bus. ctx bounds it.
+// lastAnswers is how long answers may take that are being written when the drain has ended.
+const lastAnswers = time.Second
+
+// drain lets what is in flight finish: no new sockets and no new work, then no more of the bus. The HTTP port stays open to the
+// end, so that whoever asks reads what the node is up to. ctx bounds it.
 func (n *node) drain(ctx context.Context) error {
 	n.leaving.Store(true)
 	n.bus.Draining()
 	calls := make(chan error, 1)
-	if !n.group.Go(func() { calls <- n.http.Shutdown(ctx) }) {
+	if !n.group.Go(func() { calls <- n.api.Drain(ctx) }) {
 		return nil // closed already
 	}
-	sockets := n.gateway.Drain(ctx)
-	return errors.Join(sockets, <-calls, n.bus.Drain(ctx))
+	err := errors.Join(n.gateway.Drain(ctx), <-calls, n.bus.Drain(ctx))
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastAnswers)
+	defer cancel()
+	_ = n.http.Shutdown(last) // who is left only waits for what can't come any more
+	return err
 }
 
 // close ends everything at once and waits for it.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,5 +52,6 @@ func (p *ports) urls() nodeURLs {
 	if p.admin != nil {
 		u.admin = "http://" + p.admin.Addr().String()
 	}
+	u.page = cmp.Or(u.admin, u.http) + "/"
 	return u
 }

@@ -41,7 +41,8 @@ func newServe(log *logFlags) *cobra.Command {
 		Long: `Run a node: the gateway for clients (WebSocket at /ws, and TCP) and the HTTP API for publishers.
 
 Without --redis it starts an embedded Redis for development, which other nodes can join and which ends with it. SIGTERM drains: no new
-sockets, acknowledgements in flight are awaited up to --drain, then it ends with 0; a second signal ends it at once.`,
+sockets, acknowledgements in flight are awaited up to --drain, then it ends with 0; a second signal ends it at once. The page at /
+shows the cluster live: by default http://127.0.0.1:7070/.`,
 		Example: `  ackbus serve
   ackbus serve --redis redis://10.0.0.5:6379 --listen :7070 --tcp :7071 --auth jwt --jwt-public-key issuer.pem --api-key-file keys`,
 		Args: cobra.NoArgs,
@@ -55,7 +56,8 @@ func (s *serve) add(flags *pflag.FlagSet) {
 	s.bus.add(flags, "", "; without it an embedded one is started, for development")
 	flags.StringVar(&s.listen, "listen", "127.0.0.1:7070", "address of HTTP and WebSocket")
 	flags.StringVar(&s.tcp, "tcp", "127.0.0.1:7071", "address of TCP clients, or "+off)
-	flags.StringVar(&s.admin, "admin", off, "address of metrics, profiles and health, or "+off+": metrics and health stand at --listen")
+	flags.StringVar(&s.admin, "admin", off, "address of metrics, health, profiles and the live page, or "+off+
+		": all but profiles stand at --listen")
 	flags.StringVar(&s.embedded, "embedded", embeddedAddress, "address of the embedded Redis; the default gives way to any free port")
 	flags.StringVar(&s.name, "name", "", "readable name of the node (default the host's name)")
 	flags.BoolVar(&s.insecure, "insecure", false, "listen beyond loopback although --auth is none")

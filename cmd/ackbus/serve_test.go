@@ -159,13 +159,19 @@ func listings(t *testing.T, redis string, gw1 *server) {
 func TestDrain(t *testing.T) {
 	redis := redistest.Shared(t).URL()
 	gw := serveReady(t, "--redis", redis)
-	slow := connected(t, gw.websocket, "--user", "slow", "--delay", "700ms")
+	slow := connected(t, gw.websocket, "--user", "slow", "--delay", "1500ms")
 	answers := make(chan httpAnswer, 1)
 	go func() { // ends with the answer
 		answers <- call(t, http.MethodPost, gw.http+"/v1/request", `{"to":"user:slow","event":"e","timeout_ms":10000}`)
 	}()
 	slow.out.await(t, `"event":"e"`, slow.done)
 	gw.signal(syscall.SIGTERM)
+	gw.logged("draining")
+	for target, status := range map[string]int{"/livez": 200, "/readyz": 503, "/metrics": 200} {
+		if a := call(t, http.MethodGet, gw.http+target, ""); a.status != status {
+			t.Errorf("%s while it drains: %d %s", target, a.status, a.body)
+		}
+	}
 	if a := <-answers; a.status != http.StatusOK {
 		t.Errorf("the request in flight: %d %s", a.status, a.body)
 	}
@@ -275,23 +281,29 @@ func TestAuthAndKeys(t *testing.T) {
 }
 
 func TestAdmin(t *testing.T) {
-	gw := serveReady(t, "--redis", redistest.Shared(t).URL(), "--admin", "127.0.0.1:0", "--tcp", "off")
+	gw := serveReady(t, "--redis", redistest.Shared(t).URL(), "--admin", "127.0.0.1:0", "--tcp", "off", "--api-key", "secret")
 	for _, path := range []string{
-		"/metrics", "/healthz", "/readyz", "/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline",
+		"/metrics", "/healthz", "/readyz", "/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline", "/",
 	} {
 		if a := call(t, http.MethodGet, gw.admin+path, ""); a.status != http.StatusOK {
 			t.Errorf("%s: %d", path, a.status)
 		}
 	}
 	for path, want := range map[string]int{
-		"/metrics": http.StatusNotFound, "/debug/pprof/": http.StatusNotFound, "/healthz": http.StatusOK,
+		"/metrics": http.StatusNotFound, "/debug/pprof/": http.StatusNotFound, "/": http.StatusNotFound, "/healthz": http.StatusOK,
 	} {
 		if a := call(t, http.MethodGet, gw.http+path, ""); a.status != want {
 			t.Errorf("%s at the public address: %d, want %d", path, a.status, want)
 		}
 	}
-	if a := call(t, http.MethodGet, gw.admin+"/v1/nodes", ""); a.status != http.StatusNotFound {
-		t.Errorf("/v1/nodes at the admin address: %d", a.status)
+	// What the live page shows asks for the key there too, and nothing else of the API is there.
+	for path, want := range map[string]int{"/v1/nodes": http.StatusOK, "/v1/queues": http.StatusOK, "/v1/queues/q": http.StatusNotFound} {
+		if a := call(t, http.MethodGet, gw.admin+path, "", "Authorization", "Bearer secret"); a.status != want {
+			t.Errorf("%s at the admin address: %d, want %d", path, a.status, want)
+		}
+		if a := call(t, http.MethodGet, gw.admin+path, ""); a.status == http.StatusOK {
+			t.Errorf("%s at the admin address is open", path)
+		}
 	}
 	if gw.tcp != "" {
 		t.Errorf("--tcp off listens at %s", gw.tcp)
