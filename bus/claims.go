@@ -108,7 +108,7 @@ func (c *claims) arrive(now time.Duration, e *envelope, source []byte, to []*Att
 			c.replay(now, s, e, known, known.memory.last)
 		}
 		return nil, 0
-	case known == nil && e.seq < s.floor:
+	case known == nil && (e.seq < s.floor || s.hasExpired(e.seq)):
 		return nil, 0
 	}
 	if e.flags.has(flagChosen) {

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"time"
 
@@ -29,6 +30,7 @@ type stream struct {
 
 	records numbered[[]*record] // by number; several where patterns brought copies too
 	floor   uint64
+	expired map[uint64]struct{} // numbers above the floor whose records were forgotten by time: no copy of them counts any more
 
 	epoch  uint64
 	last   uint64        // number of the last batch that was closed
@@ -178,6 +180,23 @@ func (s *stream) remove(seq uint64, r *record) {
 	s.refile(seq, slices.DeleteFunc(s.records.get(seq), func(other *record) bool { return other == r }))
 }
 
+// outlive forgets a record whose time is over. What comes of the number all the same was held up on the way.
+func (s *stream) outlive(seq uint64, r *record) {
+	s.remove(seq, r)
+	if seq < s.floor {
+		return
+	}
+	if s.expired == nil {
+		s.expired = make(map[uint64]struct{})
+	}
+	s.expired[seq] = struct{}{}
+}
+
+func (s *stream) hasExpired(seq uint64) bool {
+	_, expired := s.expired[seq]
+	return expired
+}
+
 // leave ends the interest of the number in a record that it had joined.
 func (s *stream) leave(seq uint64, r *record) {
 	s.remove(seq, r)
@@ -213,6 +232,7 @@ func (s *stream) raise(floor uint64, forget func(seq uint64)) {
 	}
 	low := s.floor
 	s.floor = floor
+	maps.DeleteFunc(s.expired, func(seq uint64, _ struct{}) bool { return seq < floor })
 	if floor-low > uint64(s.records.len()) {
 		for seq := range s.records.all() {
 			if seq < floor {

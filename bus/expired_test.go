@@ -1,0 +1,38 @@
+package bus
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// A copy that something on the way held up until the record of its request was forgotten by time is not delivered again, also where
+// the publisher's floor has not passed it yet.
+func TestACopyThatOutlivedItsRecord(t *testing.T) {
+	c := newClaims(uuid.UUID{2}, "n", "p:", 100)
+	now := time.Second
+	come := func(seq, floor uint64, attempt uint32) int {
+		_, n := c.arrive(now, &envelope{id: uuid.UUID{byte(seq)}, sender: uuid.UUID{1}, seq: seq, floor: floor, attempt: attempt,
+			flags: flagReceipt, left: time.Second, to: []byte("user:1")}, nil, []*Attachment{{}})
+		c.take()
+		return n
+	}
+	if n := come(5, 1, 1); n != 1 {
+		t.Fatalf("delivered to %d", n)
+	}
+	for end := now + time.Second + lateness + 2*tick; now < end; now += tick {
+		c.advance(now)
+		c.take()
+	}
+	s := c.stream(now, uuid.UUID{1})
+	if s.records.len() != 0 {
+		t.Fatal("the record is still there")
+	}
+	if n := come(5, 1, 2); n != 0 {
+		t.Fatalf("delivered again, to %d", n)
+	}
+	if n := come(6, 6, 1); n != 1 || len(s.expired) != 0 {
+		t.Fatalf("delivered to %d; %d numbers kept below the floor", n, len(s.expired))
+	}
+}
