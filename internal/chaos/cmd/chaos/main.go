@@ -15,6 +15,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/ackbus/ackbus/internal/chaos"
@@ -58,7 +60,7 @@ func command(ctx context.Context) error {
 	flag.Uint64Var(&f.o.Seed, "seed", 0, "what draws the faults and the traffic; 0: a fresh one")
 	flag.Float64Var(&f.minutes, "minutes", 1, "how long")
 	flag.IntVar(&f.o.Rate, "rate", 0, "calls that each of three publishers begins in a second (default 100)")
-	flag.StringVar(&f.o.Dir, "dir", "", "where histories and logs go (default a new temporary directory)")
+	flag.StringVar(&f.o.Dir, "dir", "", "where histories and logs go, a directory for each seed (default a temporary one)")
 	flag.StringVar(&f.o.Only, "only", "", "do only the faults whose names begin so")
 	flag.IntVar(&f.o.Restarts, "restarts", 0, "in place of faults, drain and start each node in turn, this many times")
 	flag.BoolVar(&f.raced, "race", false, "build the nodes with the race detector")
@@ -103,6 +105,9 @@ func (f *flags) rounds(ctx context.Context) error {
 	for ; left > 0; left -= round {
 		o := f.o
 		o.Duration = min(left, round)
+		if o.Dir != "" {
+			o.Dir = filepath.Join(o.Dir, strconv.FormatUint(o.Seed, 10)) // each round's own
+		}
 		v, dir, err := chaos.Run(ctx, o)
 		if err == nil {
 			err = report(v)
