@@ -98,6 +98,9 @@ func (c *claims) arrive(now time.Duration, e *envelope, source []byte, to []*Att
 		}
 		return nil, len(to)
 	}
+	if e.seq == 0 {
+		return nil, 0 // no publisher of ours
+	}
 	s := c.stream(now, e.sender)
 	s.raise(e.floor, func(seq uint64) { c.settleBelow(s, seq) })
 	known := s.find(e.seq, source)

@@ -36,3 +36,25 @@ func TestACopyThatOutlivedItsRecord(t *testing.T) {
 		t.Fatalf("delivered to %d; %d numbers kept below the floor", n, len(s.expired))
 	}
 }
+
+// A request that joined another's record has its own time: it may be sent again when the record has been forgotten.
+func TestARequestOutlivesTheRecordThatItJoined(t *testing.T) {
+	c := newClaims(uuid.UUID{2}, "n", "p:", 100)
+	now := time.Second
+	come := func(publisher byte, seq uint64, left time.Duration) int {
+		_, n := c.arrive(now, &envelope{id: uuid.UUID{7}, sender: uuid.UUID{publisher}, seq: seq, floor: 1, attempt: 1,
+			flags: flagReceipt | flagChosen, left: left, to: []byte("user:1")}, nil, []*Attachment{{}})
+		c.take()
+		return n
+	}
+	if first, joined := come(1, 5, time.Second), come(3, 9, time.Minute); first != 1 || joined != 0 {
+		t.Fatalf("delivered to %d and %d; want the second to join the first", first, joined)
+	}
+	for end := now + time.Second + lateness + 2*tick; now < end; now += tick {
+		c.advance(now)
+		c.take()
+	}
+	if c.stream(now, uuid.UUID{3}).hasExpired(9) || !c.stream(now, uuid.UUID{1}).hasExpired(5) {
+		t.Fatal("the number that joined counts as over with the record")
+	}
+}

@@ -78,7 +78,7 @@ func (m *numbered[V]) grow() {
 }
 
 func (m *numbered[V]) delete(seq uint64) {
-	if at := m.place(seq); at != nil && at.seq == seq {
+	if at := m.place(seq); at != nil && at.seq == seq && seq != 0 {
 		*at = numberedPlace[V]{}
 		m.n--
 		return

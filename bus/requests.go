@@ -98,7 +98,7 @@ func (m *requests) start(now time.Duration, p *pending) {
 	p.tries = append(p.tries[:0], try{sent: now})
 	p.resend = now + resendFirst
 	m.table.set(p.seq, p)
-	m.schedule(p)
+	m.schedule(now, p)
 	if !p.opts.trustCount {
 		return
 	}
@@ -107,11 +107,11 @@ func (m *requests) start(now time.Duration, p *pending) {
 	}
 }
 
-func (m *requests) schedule(p *pending) {
+func (m *requests) schedule(now time.Duration, p *pending) {
 	when := p.deadline
 	if !p.complete && !p.publish {
 		when = min(when, p.resend)
-		if late := p.tries[0].sent + lateness; p.latest().sent < late {
+		if late := p.tries[0].sent + lateness; late > now {
 			when = min(when, late)
 		}
 	}
@@ -208,7 +208,7 @@ func (m *requests) evaluate(now time.Duration, p *pending) {
 	case p.opts.failFast && p.hopeless():
 		m.finish(now, p, endFailFast)
 	case !p.complete || p.open > 0:
-		m.schedule(p)
+		m.schedule(now, p)
 	case p.expected == 0 && p.recall: // nobody knows the ID
 		p.recall = false
 		p.reset()
@@ -224,7 +224,7 @@ func (m *requests) evaluate(now time.Duration, p *pending) {
 		m.send(now, p, true)
 	default: // nobody answered, and not every member stood, or a copy is not accounted for: tried again
 		p.complete = false
-		m.schedule(p)
+		m.schedule(now, p)
 	}
 }
 
@@ -237,7 +237,7 @@ func (m *requests) send(now time.Duration, p *pending, guard bool) {
 	packet := p.packet(m.self, now, m.window.floor, nil)
 	packet.Guard, packet.Patience = guard, max(min(wait, p.deadline-now), time.Millisecond)
 	m.fx.packets = append(m.fx.packets, packet)
-	m.schedule(p)
+	m.schedule(now, p)
 }
 
 // due is a request's timer.
@@ -254,7 +254,7 @@ func (m *requests) due(now time.Duration, p *pending) {
 		m.finish(now, p, endSettled)
 	case p.latest().state == tryOpen || p.seq < m.window.floor:
 		p.resend = now + resendFirst // its count is still awaited, or it may not be sent again
-		m.schedule(p)
+		m.schedule(now, p)
 	default:
 		m.send(now, p, p.expected == 0)
 	}

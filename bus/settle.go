@@ -130,7 +130,7 @@ func (c *claims) tellWritten(now time.Duration) {
 func (c *claims) due(now time.Duration, r *record) {
 	if r.over {
 		for _, w := range r.watchers {
-			w.stream.outlive(w.seq, r)
+			w.stream.outlive(w.seq, r, r.of(w.stream, w.seq) && !w.mute)
 		}
 		return
 	}

@@ -180,10 +180,11 @@ func (s *stream) remove(seq uint64, r *record) {
 	s.refile(seq, slices.DeleteFunc(s.records.get(seq), func(other *record) bool { return other == r }))
 }
 
-// outlive forgets a record whose time is over. What comes of the number all the same was held up on the way.
-func (s *stream) outlive(seq uint64, r *record) {
+// outlive forgets a record whose time is over. If it was the number's own, what comes of that all the same was held up on the way; one
+// that only joined it may have more time.
+func (s *stream) outlive(seq uint64, r *record, own bool) {
 	s.remove(seq, r)
-	if seq < s.floor {
+	if !own || seq < s.floor {
 		return
 	}
 	if s.expired == nil {

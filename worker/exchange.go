@@ -167,6 +167,11 @@ func (in *intake) apply(p *plan, reply []any) {
 	poke, verdicts := asNumber(reply[3]), asList(reply[4])
 	in.mu.Lock()
 	begin := in.applyLocked(p, reply)
+	for i := range min(len(p.settlings), len(verdicts)) {
+		if asNumber(verdicts[i]) == settledWantsResult {
+			in.withResultLocked(p.settlings[i])
+		}
+	}
 	in.mu.Unlock()
 	for _, a := range begin {
 		in.start(a)
@@ -175,21 +180,15 @@ func (in *intake) apply(p *plan, reply []any) {
 		in.pool.poke(in)
 	}
 	for i := range p.settlings {
-		switch {
-		case i >= len(verdicts):
-		case asNumber(verdicts[i]) == settledWantsResult:
-			in.withResult(p.settlings[i])
-		default:
+		if i < len(verdicts) && asNumber(verdicts[i]) != settledWantsResult {
 			in.settled(&p.settlings[i], verdicts[i])
 		}
 	}
 }
 
-// withResult completes a job once more: somebody awaits it since it was started, and its result had been left out.
-func (in *intake) withResult(s settling) {
+// withResultLocked completes a job once more: somebody awaits it since it was started, and its result had been left out.
+func (in *intake) withResultLocked(s settling) {
 	s.parts[1] = string(s.n.encode())
-	in.mu.Lock()
-	defer in.mu.Unlock()
 	in.known[s.entry.place()] = true
 	in.finished = append(in.finished, s)
 	in.work.Signal()
