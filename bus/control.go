@@ -32,6 +32,7 @@ type announcement struct {
 	sockets int
 	methods int
 	version uint64 // of the methods
+	number  uint64 // of the announcement: those to all and those to one may overtake each other
 	flags   memberFlags
 }
 
@@ -42,6 +43,7 @@ const (
 	memberDraining
 	memberLeaving
 	memberSettled
+	memberAnswers // a roll call
 )
 
 func appendReports(p []byte, node uuid.UUID, name string, epoch uint64, b keptBatch, now time.Duration) []byte {
@@ -90,14 +92,15 @@ func appendFlag(p []byte, set bool) []byte {
 }
 
 func encodeAnnounce(node uuid.UUID, name string, a announcement) []byte {
-	p := msgp.AppendArrayHeader(nil, 7)
+	p := msgp.AppendArrayHeader(nil, 8)
 	p = msgp.AppendUint8(p, uint8(kindAnnounce))
 	p = msgp.AppendBytes(p, node[:])
 	p = msgp.AppendString(p, name)
 	p = msgp.AppendUint8(p, uint8(a.flags))
 	p = msgp.AppendInt(p, a.sockets)
 	p = msgp.AppendInt(p, a.methods)
-	return msgp.AppendUint64(p, a.version)
+	p = msgp.AppendUint64(p, a.version)
+	return msgp.AppendUint64(p, a.number)
 }
 
 func encodeRollCall(node uuid.UUID) []byte {
@@ -108,7 +111,7 @@ func encodeRollCall(node uuid.UUID) []byte {
 
 // controlFields is how many elements the envelope of each kind has.
 var controlFields = [...]uint32{kindMessage: messageFields, kindReports: 7, kindAsk: 6, kindTally: 5, kindCancel: 4,
-	kindAnnounce: 7, kindRollCall: 2}
+	kindAnnounce: 8, kindRollCall: 2}
 
 // kind reads the beginning of an envelope.
 func (r *reader) kind() kind {
@@ -138,7 +141,7 @@ func (c *control) parse(k kind, r *reader) {
 	case kindMessage, kindRollCall: // the one is no control, the other has nothing more
 	case kindAnnounce:
 		c.name = r.text()
-		c.member = announcement{flags: memberFlags(r.uint()), sockets: r.count(), methods: r.count(), version: r.uint()}
+		c.member = announcement{flags: memberFlags(r.uint()), sockets: r.count(), methods: r.count(), version: r.uint(), number: r.uint()}
 	}
 	if len(c.name) > MaxName {
 		r.fail(errEnvelope)

@@ -79,7 +79,7 @@ func specimens(peer uuid.UUID) map[string][]byte {
 		"ask":       encodeAsk(peer, 1, 1<<63, 1<<63, true),
 		"tally":     encodeTally(peer, 1, 1<<63, 0),
 		"cancel":    encodeCancel(peer, 7, true),
-		"announce":  encodeAnnounce(peer, "peer", announcement{sockets: 3, methods: 2, version: 9, flags: memberSettled}),
+		"announce":  encodeAnnounce(peer, "peer", announcement{sockets: 3, methods: 2, version: 9, number: 5, flags: memberSettled}),
 		"leaving":   encodeAnnounce(peer, "peer", announcement{flags: memberLeaving}),
 		"roll call": encodeRollCall(peer),
 	}

@@ -45,8 +45,9 @@ type member struct {
 	id   uuid.UUID
 	name string
 	announcement
-	seen   time.Duration
-	silent bool // not heard for long; it is a member until Redis holds no connection of it any more
+	seen     time.Duration
+	silent   bool // not heard for long; it is a member until Redis holds no connection of it any more
+	answered bool // the roll call
 }
 
 func newMembers(self uuid.UUID, name, prefix string, observer bool) *members {
@@ -67,16 +68,20 @@ func (m *members) start(now time.Duration) {
 
 func (m *members) announce(now time.Duration) {
 	m.told = now
-	m.send(membersChannel(m.prefix))
+	m.send(membersChannel(m.prefix), 0)
 }
 
-func (m *members) send(channel string) {
-	m.packets = append(m.packets, relay.Packet{Channel: channel, Payload: encodeAnnounce(m.self, m.name, m.me)})
+func (m *members) send(channel string, also memberFlags) {
+	m.me.number++
+	a := m.me
+	a.flags |= also
+	m.packets = append(m.packets, relay.Packet{Channel: channel, Payload: encodeAnnounce(m.self, m.name, a)})
 }
 
 // leave is the goodbye, as is everything that the node tells about itself from now on.
 func (m *members) leave() relay.Packet {
 	m.me.flags |= memberLeaving
+	m.me.number++
 	return relay.Packet{Channel: membersChannel(m.prefix), Payload: encodeAnnounce(m.self, m.name, m.me)}
 }
 
@@ -91,7 +96,7 @@ func (m *members) rolled(now time.Duration, r relay.Result) {
 // called answers a roll call.
 func (m *members) called(node uuid.UUID) {
 	if node != m.self {
-		m.send(replyChannel(m.prefix, node))
+		m.send(replyChannel(m.prefix, node), memberAnswers)
 	}
 }
 
@@ -114,10 +119,14 @@ func (m *members) announced(now time.Duration, c *control) {
 	if known.name != string(c.name) {
 		known.name = string(c.name)
 	}
-	if !known.sameAs(c.member) {
-		m.changes++
+	known.seen, known.silent = now, false
+	known.answered = known.answered || c.member.flags&memberAnswers != 0
+	if c.member.number > known.number { // else it was overtaken on the way
+		if !known.sameAs(c.member) {
+			m.changes++
+		}
+		known.announcement = c.member
 	}
-	known.announcement, known.seen, known.silent = c.member, now, false
 	m.checkSettled(now)
 }
 
@@ -153,8 +162,15 @@ func (m *members) drop(id uuid.UUID, why string) {
 	}
 }
 
+// checkSettled settles once all that the roll call reached have answered it: what a member announced before says what it was then.
 func (m *members) checkSettled(now time.Duration) {
-	if m.counted >= 0 && len(m.table)+1 >= m.counted || now-m.began >= settleWithin {
+	answered := 1 // this node
+	for _, known := range m.table {
+		if known.answered {
+			answered++
+		}
+	}
+	if m.counted >= 0 && answered >= m.counted || now-m.began >= settleWithin {
 		m.settled = true
 		m.me.flags |= memberSettled
 	}

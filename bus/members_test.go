@@ -190,3 +190,26 @@ func TestAMemberThatAnnouncesItselfIsNotDead(t *testing.T) {
 		t.Fatal("still a member four seconds after it was last heard")
 	}
 }
+
+// A newcomer believes what a member answered to its roll call, not what that one had announced before, whichever comes first.
+func TestAnAnnouncementIsOvertaken(t *testing.T) {
+	m := newMembers(uuid.UUID{1}, "a", "p:", false)
+	id := uuid.UUID{2}
+	announced := func(number uint64, methods int, flags memberFlags) {
+		m.announced(time.Millisecond, &control{node: id, member: announcement{number: number, methods: methods, flags: flags}})
+	}
+	m.start(0)
+	m.rolled(0, relay.Result{Count: 2})
+	announced(1, 0, 0)
+	if m.settled {
+		t.Error("settled on what was announced before the roll call")
+	}
+	announced(3, 7, memberAnswers)
+	if !m.settled {
+		t.Error("not settled with the answer")
+	}
+	announced(2, 0, 0)
+	if got := m.table[id].methods; got != 7 {
+		t.Errorf("%d methods, want the 7 of the later announcement", got)
+	}
+}
