@@ -1,10 +1,14 @@
 package bus
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/ackbus/ackbus/bus/relay"
 )
 
 // A copy that something on the way held up until the record of its request was forgotten by time is not delivered again, also where
@@ -57,4 +61,28 @@ func TestARequestOutlivesTheRecordThatItJoined(t *testing.T) {
 	if c.stream(now, uuid.UUID{3}).hasExpired(9) || !c.stream(now, uuid.UUID{1}).hasExpired(5) {
 		t.Fatal("the number that joined counts as over with the record")
 	}
+}
+
+// A message whose time has come to its end by the node's account, though not quite by its clock, is told as expired and not handled.
+func TestExpiredIsNotHandled(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := settled(t, relay.NewHub(nil), 1)[0]
+		tickets := make(chan Ticket, 1)
+		connect(t, b, func(_ *Message, ticket Ticket) { tickets <- ticket }, User("43"))
+		var caller sync.WaitGroup
+		caller.Go(func() {
+			r, err := b.Request(t.Context(), User("43"), "e", JSON(1))
+			wantOutcome(t, r, err, OutcomeExpired)
+		})
+		ticket := <-tickets
+		ticket.Expire()
+		var calls atomic.Int32
+		q := &queue{bus: b, handler: counting(&calls), size: 1, concurrency: 1}
+		q.Deliver(&Message{Deadline: time.Now().Add(time.Millisecond)}, ticket)
+		pass(10 * time.Millisecond)
+		caller.Wait()
+		if calls.Load() != 0 {
+			t.Error("handled, though it was told that it expired")
+		}
+	})
 }

@@ -168,7 +168,9 @@ func (q *queue) handle(d delivered, now time.Duration) time.Duration {
 	}
 	ctx := &handling{bus: q.bus.group.Context(), deadline: d.message.Deadline}
 	defer ctx.end()
-	d.ticket.begin(now, ctx)
+	if !d.ticket.begin(now, ctx) {
+		return now
+	}
 	returned := false
 	defer func() {
 		if !returned { // it called runtime.Goexit

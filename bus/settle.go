@@ -30,15 +30,19 @@ func (c *claims) step(now time.Duration, r *record, i int, o Outcome, m memo) bo
 	return true
 }
 
-// begin is the step by which a handler takes a message, and whose context it is that ends when the publisher gives up.
-func (c *claims) begin(now time.Duration, r *record, i int, h *handling) {
-	if !c.step(now, r, i, OutcomeWritten, memo{}) || r.slots[i].settled {
-		return
+// begin is the step by which a handler takes a message, and whose context it is that ends when the publisher gives up. It reports
+// whether the step counted.
+func (c *claims) begin(now time.Duration, r *record, i int, h *handling) bool {
+	if !c.step(now, r, i, OutcomeWritten, memo{}) {
+		return false
 	}
-	r.slots[i].handling = h
-	if r.givenUp {
-		c.giveUp(r)
+	if !r.slots[i].settled {
+		r.slots[i].handling = h
+		if r.givenUp {
+			c.giveUp(r)
+		}
 	}
+	return true
 }
 
 // giveUp ends the contexts of the handlers that are at it, and of those that come to it.

@@ -64,17 +64,19 @@ func (t Ticket) Drop(code, message string) {
 // Expire says that the message's time ran out before it was written.
 func (t Ticket) Expire() { t.step(t.now(), OutcomeExpired, memo{}) }
 
-// begin says that a handler begins to handle the message, in a context that ends when the publisher gives up.
-func (t Ticket) begin(now time.Duration, ctx *handling) {
+// begin says that a handler begins to handle the message, in a context that ends when the publisher gives up. It reports whether
+// it may: what has expired a moment ago was told so.
+func (t Ticket) begin(now time.Duration, ctx *handling) bool {
 	if t.record == nil {
-		return
+		return true
 	}
 	b := t.bus
 	b.claimsMu.Lock()
-	b.claims.begin(now, t.record, t.index, ctx)
+	begun := b.claims.begin(now, t.record, t.index, ctx)
 	fx := b.claims.take()
 	b.claimsMu.Unlock()
 	b.performClaims(fx)
+	return begun
 }
 
 // now is the bus's time, or 0 where nobody waits.
