@@ -177,6 +177,9 @@ func (b *Bus) Living(ctx context.Context, nodes ...uuid.UUID) ([]bool, error) {
 	return living, nil
 }
 
+// Timeout is how long a request may take whose context has no deadline: Options.Timeout.
+func (b *Bus) Timeout() time.Duration { return b.opts.Timeout }
+
 // Prefix begins every Redis key and channel of the bus.
 func (b *Bus) Prefix() string { return b.prefix }
 

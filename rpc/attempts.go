@@ -41,7 +41,7 @@ func (a *attempts) run(ctx context.Context) (bus.Body, error) {
 		}
 		if _, has := ctx.Deadline(); !has { // the bus gives each request its time, and this is one call
 			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, max(defaultTimeout-a.spent, time.Millisecond)) //nolint:fatcontext // once
+			ctx, cancel = context.WithTimeout(ctx, max(a.client.bus.Timeout()-a.spent, time.Millisecond)) //nolint:fatcontext // once
 			defer cancel()
 		}
 		if v == verdictGone {

@@ -229,10 +229,11 @@ func TestRanSomewhere(t *testing.T) {
 	})
 }
 
-// Without a deadline a call has the default time, however many instances it tries.
+// Without a deadline a call has the bus's time, however many instances it tries.
 func TestTimeOfAllAttempts(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newCluster(t)
+		c.timeout = 7 * time.Second
 		var runs atomic.Int64
 		client, _, _ := trio(t, c, func(b *bus.Bus, s *Server) {
 			Handle(s, "m", func(ctx context.Context, _ struct{}) (int, error) {
@@ -247,7 +248,7 @@ func TestTimeOfAllAttempts(t *testing.T) {
 		start := time.Now()
 		_, err := Call[int](context.WithoutCancel(t.Context()), client, "m", struct{}{})
 		wantCode(t, err, CodeTimeout, true)
-		took(t, start, defaultTimeout, defaultTimeout+50*time.Millisecond)
+		took(t, start, c.timeout, c.timeout+50*time.Millisecond)
 		if runs.Load() != 2 {
 			t.Errorf("%d runs", runs.Load())
 		}

@@ -108,7 +108,7 @@ func (c *Client) bounded(ctx context.Context) (context.Context, context.CancelFu
 	if _, has := ctx.Deadline(); has {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, cmp.Or(c.timeout, defaultTimeout))
+	return context.WithTimeout(ctx, cmp.Or(c.timeout, c.bus.Timeout()))
 }
 
 // errStreaming is also read by people who call over HTTP or a socket, where no stream can be had.

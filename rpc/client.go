@@ -18,8 +18,8 @@ import (
 
 // ClientOptions change a Client. The zero value of a field means its default; a nil *ClientOptions means all defaults.
 type ClientOptions struct {
-	// Timeout is how long a call may take whose context has no deadline, attempts and all. Default: 5 s, which is also what the bus
-	// gives a request; where bus.Options.Timeout is another, set this as well. At most bus.MaxTimeout.
+	// Timeout is how long a call may take whose context has no deadline, attempts and all. Default: what the bus gives a request
+	// (bus.Options.Timeout, 5 s by default). At most bus.MaxTimeout.
 	Timeout time.Duration
 	// Interceptors wrap every call, the first outermost.
 	Interceptors []Interceptor
@@ -46,9 +46,6 @@ type Client struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed with the next table
 }
-
-// defaultTimeout is the bus's own.
-const defaultTimeout = 5 * time.Second
 
 // NewClient makes a client. Nothing is asked of the others before the first call.
 func NewClient(b *bus.Bus, opts *ClientOptions) (*Client, error) {

@@ -35,9 +35,10 @@ var quiet = slog.New(slog.DiscardHandler)
 
 // cluster is nodes on one hub, with hops of a millisecond.
 type cluster struct {
-	t      *testing.T
-	hub    *relay.Hub
-	faults atomic.Pointer[func(relay.Crossing) relay.Fault]
+	t       *testing.T
+	hub     *relay.Hub
+	timeout time.Duration // of the nodes; 0: the default
+	faults  atomic.Pointer[func(relay.Crossing) relay.Fault]
 }
 
 func newCluster(t *testing.T) *cluster {
@@ -58,7 +59,7 @@ func newCluster(t *testing.T) *cluster {
 // node starts a node that ends with the test.
 func (c *cluster) node(name string) *bus.Bus {
 	c.t.Helper()
-	b, err := bus.New(c.t.Context(), c.hub.Relay(), &bus.Options{Name: name, Logger: quiet})
+	b, err := bus.New(c.t.Context(), c.hub.Relay(), &bus.Options{Name: name, Logger: quiet, Timeout: c.timeout})
 	if err != nil {
 		c.t.Fatal(err)
 	}
