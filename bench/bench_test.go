@@ -62,8 +62,8 @@ func TestEverySystemAtEveryLoad(t *testing.T) {
 		t.Errorf("idle sessions: %+v, want 50 with one goroutine each, two at most", r.Idle)
 	}
 	checkJobs(t, r)
-	if len(r.Figures) != 12 {
-		t.Errorf("%d figures, want one for each of the ten targets that need no peer, and two costs: %+v", len(r.Figures), r.Figures)
+	if len(r.Figures) != 13 {
+		t.Errorf("%d figures, want one for each of the ten targets that need no peer, two costs, batches: %+v", len(r.Figures), r.Figures)
 	}
 	if r.Machine.Cores < 1 || !strings.HasPrefix(r.Machine.Go, "go") || !strings.Contains(r.Machine.Redis, ".") {
 		t.Errorf("the machine is not described: %+v", r.Machine)
@@ -78,8 +78,9 @@ func checkJobs(t *testing.T, r *report) {
 		t.Fatalf("worker was not measured once: %+v", res)
 	}
 	one := res.Rounds[0]
-	if one.Enqueue.Jobs == 0 || one.Drain.Requests != one.Enqueue.Jobs || one.Idle.Requests == 0 || one.Call.Requests == 0 ||
-		one.Memory <= 0 || one.Enqueue.Failures+one.Call.Failures > 0 {
+	failures := one.Enqueue.Failures + one.Batch.Failures + one.Call.Failures
+	if one.Enqueue.Jobs == 0 || one.Batch.Jobs == 0 || one.Drain.Requests != one.Enqueue.Jobs+one.Batch.Jobs ||
+		one.Idle.Requests == 0 || one.Call.Requests == 0 || one.Memory <= 0 || failures > 0 {
 		t.Errorf("jobs: %+v, want all that were enqueued drained, some to an idle pool, some with results, and no failures", one)
 	}
 }

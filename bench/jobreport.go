@@ -26,6 +26,8 @@ func (s step) withoutLatency() step {
 
 // What figures are made of.
 func enqueueRate(t jobTurn) float64 { return t.Enqueue.rate() }
+func batchRate(t jobTurn) float64   { return t.Batch.rate() }
+func batched(t jobTurn) float64     { return float64(t.Batch.Jobs) }
 func drainRate(t jobTurn) float64   { return t.Drain.rate() }
 func start50(t jobTurn) float64     { return micros(t.Idle.P50) }
 func start99(t jobTurn) float64     { return micros(t.Idle.P99) }
@@ -60,6 +62,9 @@ func (r *report) figureJobs() {
 		r.judge(figure{Name: name, Unit: unit, spread: ours.spread(of), Target: target, AtMost: atMost})
 	}
 	judge("jobs enqueued by 16 producers", "/s", enqueueRate, targetEnqueue, false)
+	if ours.spread(batched).Most > 0 {
+		judge("jobs enqueued by 16 producers, 100 a batch", "/s", batchRate, 0, false)
+	}
 	judge("jobs drained at 50 in flight", "/s", drainRate, targetDrain, false)
 	judge("p50 from enqueueing to the start, idle pool", "µs", start50, targetStart50, true)
 	judge("p99 from enqueueing to the start, idle pool", "µs", start99, targetStart99, true)
@@ -95,6 +100,9 @@ func (r *report) jobTable() string {
 			t.AppendSeparator()
 		}
 		t.AppendRow(res.row("enqueued by 16", func(t jobTurn) step { return t.Enqueue }, res.spread(memory).whole()))
+		if res.spread(batched).Most > 0 {
+			t.AppendRow(res.row("enqueued by 16, 100 a batch", func(t jobTurn) step { return t.Batch }, ""))
+		}
 		t.AppendRow(res.row("drained, 50 in flight", func(t jobTurn) step { return t.Drain.withoutLatency() }, ""))
 		t.AppendRow(res.row("to an idle pool", func(t jobTurn) step { return t.Idle.withoutRate() }, ""))
 		if res.spread(func(t jobTurn) float64 { return t.Call.rate() }).Most > 0 {

@@ -13,6 +13,7 @@ import (
 
 const (
 	producers    = 16 // who enqueue at once
+	batchJobs    = 100
 	jobsInFlight = 50 // that a pool runs at once, and callers that await results
 )
 
@@ -28,6 +29,7 @@ type jobResult struct {
 // A jobTurn is one round of a queue: jobs are enqueued while nobody works, drained, and then come one by one to an idle pool.
 type jobTurn struct {
 	Enqueue step    `json:"enqueue"`
+	Batch   step    `json:"batch"` // with EnqueueBatch; nothing for the others
 	Drain   step    `json:"drain"`
 	Idle    step    `json:"idle"`        // its percentiles are the times from enqueueing to the start
 	Call    step    `json:"call"`        // with results awaited; nothing for a system that has none
@@ -91,7 +93,13 @@ func (st *stage) jobTurn(ctx context.Context, c *cast) (t jobTurn, err error) {
 		return t, err
 	}
 	t.Memory = (after["used_memory"] - before["used_memory"]) / float64(max(t.Enqueue.Jobs, 1))
-	drain := role.Order{Act: role.ActDrain, InFlight: jobsInFlight, Jobs: t.Enqueue.Jobs}
+	if c.system == systemWorker {
+		few := role.Order{Act: role.ActBatch, InFlight: producers, Warmup: load.Warmup / 2, Measured: load.Measured / 2} // they are many
+		if t.Batch, err = st.act(ctx, c, c.requester(), few); err != nil {
+			return t, err
+		}
+	}
+	drain := role.Order{Act: role.ActDrain, InFlight: jobsInFlight, Jobs: t.Enqueue.Jobs + t.Batch.Jobs}
 	if t.Drain, err = st.act(ctx, c, c.pool(), drain); err != nil {
 		return t, err
 	}

@@ -35,6 +35,14 @@ func workerProducer(ctx context.Context, b role.Brief) (*role.Actor, error) {
 		_, err := queue.Enqueue(ctx, j)
 		return err
 	})
+	acts[role.ActBatch] = role.EnqueueAct(batchJobs, func(ctx context.Context) error {
+		batch := make([]any, batchJobs)
+		for i := range batch {
+			batch[i] = role.NewJob()
+		}
+		_, err := queue.EnqueueBatch(ctx, batch)
+		return err
+	})
 	call := func(ctx context.Context, _ int) error {
 		_, err := worker.Call[struct{}](ctx, queue, role.NewJob())
 		return err

@@ -158,6 +158,24 @@ func TestUnmetIDIsSentAgain(t *testing.T) {
 	}
 }
 
+// One that fails fast delivers an unmet ID again, too.
+func TestUnmetIDIsSentAgainFailFast(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		nodes := settled(t, relay.NewHub(nil), 2)
+		k := connect(t, nodes[1], refuses, User("42"))
+		id := newID()
+		ask := func() (*Receipt, error) {
+			return nodes[0].Request(within(t, time.Second), User("42"), "e", JSON(1), WithID(id), FailFast())
+		}
+		r, err := ask()
+		wantOutcome(t, r, err, OutcomeRejected)
+		k.answers(confirms)
+		r, err = ask()
+		wantOutcome(t, r, err, OutcomeConfirmed)
+		k.wantSeen(t, 2)
+	})
+}
+
 // Two that send an unmet ID again at the same time share the second delivery, too.
 func TestUnmetIDAgainAtOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

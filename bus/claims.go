@@ -107,7 +107,8 @@ func (c *claims) arrive(now time.Duration, e *envelope, source []byte, to []*Att
 	switch {
 	case known != nil && (!e.flags.has(flagAgain) || known.of(s, e.seq) || known.joinedAgain(s, e.seq)):
 		c.claim(now, s, known, e, !known.of(s, e.seq))
-		if e.flags.has(flagAgain) && known.memory != nil { // the publisher has forgotten what it heard
+		if w := known.watcher(s, e.seq); e.flags.has(flagAgain) && known.memory != nil && w != nil && !w.again {
+			w.again = true // once: what is summed up would count twice
 			c.replay(now, s, e, known, known.memory.last)
 		}
 		return nil, 0

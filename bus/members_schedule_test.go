@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -259,28 +257,9 @@ func (w *memberWorld) greeted(n *memberNode) {
 
 // TestMemberSchedules plays many schedules. One that fails is shrunk; ACKBUS_MEMBER_SEED plays it again.
 func TestMemberSchedules(t *testing.T) {
-	first, last := uint64(0), uint64(memberSchedules)
-	if text := os.Getenv("ACKBUS_MEMBER_SEED"); text != "" {
-		seed, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		first, last = seed, seed+1
-	}
-	began := time.Now()
-	for seed := first; seed < last; seed++ {
-		steps := drawMemberSteps(seed)
-		if playMembers(t, seed, steps) == "" {
-			continue
-		}
-		steps = relaytest.Shrink(steps, func(some []memberStep) bool { return playMembers(t, seed, some) != "" })
-		var told strings.Builder
-		for _, s := range steps {
-			fmt.Fprintln(&told, s)
-		}
-		t.Fatalf("seed %d: %s, after\n%sreplay with ACKBUS_MEMBER_SEED=%d", seed, playMembers(t, seed, steps), &told, seed)
-	}
-	t.Logf("%.0f schedules a second", float64(last-first)/time.Since(began).Seconds())
+	relaytest.Schedules(t, "ACKBUS_MEMBER_SEED", memberSchedules, drawMemberSteps, func(seed uint64, steps []memberStep) string {
+		return playMembers(t, seed, steps)
+	})
 }
 
 const memberSchedules = 200

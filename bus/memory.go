@@ -229,6 +229,7 @@ func (c *claims) renew(now time.Duration, s *stream, e *envelope, source []byte,
 	for i, m := range last {
 		c.memory.keep(r, fresh+i, m)
 	}
+	r.watchers[0].again = e.flags.has(flagAgain)
 	c.replay(now, s, e, r, r.memory.last)
 	return r, n
 }

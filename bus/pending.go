@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -360,12 +361,8 @@ func (p *pending) proven() bool {
 	return false
 }
 
-// joined reports whether some claim belongs to an earlier request with the ID.
-func (p *pending) joined() bool {
-	for i := range p.claims {
-		if p.claims[i].flags&claimJoined != 0 {
-			return true
-		}
-	}
-	return false
+// repeats reports whether the deliveries are made again where the requirement is not met: some claim belongs to an earlier request with
+// the ID.
+func (p *pending) repeats() bool {
+	return !p.again && slices.ContainsFunc(p.claims, func(c claim) bool { return c.flags&claimJoined != 0 })
 }

@@ -51,7 +51,7 @@ type watcher struct {
 	seq    uint64
 	mute   bool          // it waits no longer
 	until  time.Duration // when it stops waiting; 0: at the record's deadline
-	again  bool          // it asked for the ID to be delivered again, and joined another that had
+	again  bool          // it asked for the ID to be delivered again, and has been told how what was there ended
 }
 
 // watcher finds who awaits reports under the number.

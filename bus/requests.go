@@ -205,7 +205,7 @@ func (m *requests) evaluate(now time.Duration, p *pending) {
 	case p.over:
 	case p.met():
 		m.finish(now, p, endMet)
-	case p.opts.failFast && p.hopeless():
+	case p.opts.failFast && p.hopeless() && !p.repeats():
 		m.finish(now, p, endFailFast)
 	case !p.complete || p.open > 0:
 		m.schedule(now, p)
@@ -213,7 +213,7 @@ func (m *requests) evaluate(now time.Duration, p *pending) {
 		p.recall = false
 		p.reset()
 		m.send(now, p, false)
-	case p.expected > 0 && p.joined() && !p.again:
+	case p.expected > 0 && p.repeats():
 		p.again = true
 		p.reset()
 		m.send(now, p, false)

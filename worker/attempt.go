@@ -30,8 +30,7 @@ type attempt struct {
 	askers  string
 	expired bool
 	marked  bool // fetched ahead: Redis does not count it yet
-	ctx     context.Context
-	cancel  context.CancelCauseFunc
+	ctx     *handling
 	began   time.Time
 
 	// Guarded by intake.mu:
@@ -47,7 +46,7 @@ func newAttempt(in *intake, e entry, text string, token uint64, n int, now int64
 	a.job = &Job{ID: e.job, Queue: in.queue.name, Body: a.spec.body, Priority: a.spec.priority, Attempt: n,
 		MaxAttempts: int(a.spec.attempts), Token: token, Enqueued: time.UnixMilli(int64(a.spec.enqueued)),
 		Waited: time.Duration(max(now-since, 0)) * time.Millisecond}
-	a.ctx, a.cancel = context.WithCancelCause(context.WithValue(in.pool.life.Context(), jobKey{}, a))
+	a.ctx = &handling{attempt: a, pool: in.pool.life.Context()}
 	return a
 }
 
@@ -76,18 +75,15 @@ func (in *intake) start(a *attempt) {
 	case codeDead:
 		in.conclude(a, bus.Body{}, Reject(errors.New("its attempts are used up")))
 	default:
-		in.jobs.metrics.wait(in.queue.name, a.job.Waited)
+		in.waited.Observe(a.job.Waited.Seconds())
 		in.pool.crew.Go(func() { in.run(a) })
 	}
 }
 
 // run calls the handler, and watches its time limit.
 func (in *intake) run(a *attempt) {
-	ctx := a.ctx
 	if limit := time.Duration(a.spec.limit) * time.Millisecond; limit > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithDeadlineCause(ctx, a.began.Add(limit), ErrTimeLimit)
-		defer stop()
+		a.ctx.limit(a.began.Add(limit))
 		late := time.AfterFunc(limit+in.pool.grace, func() { in.giveUp(a) })
 		defer late.Stop()
 	}
@@ -99,10 +95,10 @@ func (in *intake) run(a *attempt) {
 			in.conclude(a, body, err)
 		}
 	}()
-	body, err = in.call(ctx, a)
+	body, err = in.call(a)
 	returned = true
-	if err != nil && steeringOf(err) == nil && ctx.Err() != nil {
-		if cause := context.Cause(ctx); !errors.Is(err, cause) {
+	if err != nil && steeringOf(err) == nil && a.ctx.Err() != nil {
+		if cause := context.Cause(a.ctx); !errors.Is(err, cause) {
 			err = fmt.Errorf("%w: %w", cause, err)
 		}
 	}
@@ -110,7 +106,7 @@ func (in *intake) run(a *attempt) {
 }
 
 // call calls the handler; a panic is a failure.
-func (in *intake) call(ctx context.Context, a *attempt) (body bus.Body, err error) {
+func (in *intake) call(a *attempt) (body bus.Body, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			in.log.Error("a handler panicked", slog.String("job", string(a.job.ID)), slog.Any("panic", p),
@@ -119,7 +115,7 @@ func (in *intake) call(ctx context.Context, a *attempt) (body bus.Body, err erro
 		}
 	}()
 	job := *a.job
-	return in.handler(ctx, &job)
+	return in.handler(a.ctx, &job)
 }
 
 // giveUp settles an attempt whose handler ignores that its time is over. Its place is given to another, see placesLocked.
@@ -156,12 +152,14 @@ func (in *intake) conclude(a *attempt, body bus.Body, err error) {
 		in.ahead = in.ahead[1:]
 		in.beginLocked(next)
 	}
-	in.work.Signal()
+	if !in.gathersLocked() {
+		in.work.Signal()
+	}
 	if !in.hungry {
 		in.listen.Signal()
 	}
 	in.mu.Unlock()
-	a.cancel(nil)
+	a.ctx.end(context.Canceled)
 	if next != nil {
 		in.start(next)
 	}

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 )
 
@@ -29,28 +30,39 @@ type enqueuing struct {
 const (
 	batchJobs  = 512
 	batchBytes = 1 << 20
-	couriers   = 2 // while Redis works at one batch, the next is encoded
+	couriers   = 2 // while Redis works at one batch, the next is on its way to it
 )
 
 func (e *enqueuing) size() int64 { return int64(min(len(e.spec)+len(e.options)+256, maxWaitingBytes)) }
 
-// submit hands a job to those who send: what many goroutines enqueue while a batch is under way is the next batch. It waits for
-// room, which ctx bounds.
-func (q *Queue) submit(ctx context.Context, e *enqueuing) error {
-	if err := q.room.Acquire(ctx, e.size()); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+// submit hands jobs to those who send: what many goroutines enqueue while batches are under way is the next batch. It waits for
+// room, which ctx bounds, and returns how many were handed over.
+func (q *Queue) submit(ctx context.Context, under ...*enqueuing) (n int, err error) {
+	for n < len(under) {
+		first := n
+		if err := q.room.Acquire(ctx, under[n].size()); err != nil {
+			return n, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+		}
+		for n++; n < len(under) && q.room.TryAcquire(under[n].size()); {
+			n++
+		}
+		q.put(under[first:n])
 	}
+	return n, nil
+}
+
+// put has jobs be sent that there is room for.
+func (q *Queue) put(under []*enqueuing) {
 	q.mu.Lock()
-	q.waiting = append(q.waiting, e)
-	start := q.couriers == 0 || q.couriers < couriers && len(q.waiting) >= batchJobs/4
-	if start {
-		q.couriers++
-	}
+	q.waiting = append(q.waiting, under...)
+	start := min(couriers-q.couriers, (len(q.waiting)+batchJobs-1)/batchJobs)
+	q.couriers += start
 	q.mu.Unlock()
-	if start && !q.jobs.group.Go(q.send) {
-		q.abandon()
+	for range start {
+		if !q.jobs.group.Go(q.send) {
+			q.abandon()
+		}
 	}
-	return nil
 }
 
 // await returns what became of a job that was submitted. When ctx ends first, a job that was not sent yet is withdrawn.
@@ -88,6 +100,7 @@ func (e *enqueuing) outcome() error {
 // send sends batches until nothing waits.
 func (q *Queue) send() {
 	for {
+		runtime.Gosched() // more jobs may be about to come: they go along
 		q.mu.Lock()
 		batch := q.batchLocked()
 		if len(batch) == 0 {

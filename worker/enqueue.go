@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ackbus/ackbus/bus"
@@ -59,9 +60,15 @@ func (q *Queue) enqueueAll(ctx context.Context, under []*enqueuing, o *enqueueOp
 	if o.replicas > 0 {
 		q.durablyAll(ctx, under, submitted, o.replicas)
 	} else {
+		ready := slices.DeleteFunc(slices.Clone(under), func(e *enqueuing) bool { return e == nil })
+		n, err := q.submit(ctx, ready...)
 		for i, e := range under {
-			if e != nil {
-				submitted[i] = q.submit(ctx, e)
+			switch {
+			case e == nil:
+			case n > 0:
+				n--
+			default:
+				submitted[i] = err
 			}
 		}
 	}
@@ -134,7 +141,7 @@ func (q *Queue) try(ctx context.Context, e *enqueuing, o *enqueueOptions) error 
 		}
 		return e.outcome()
 	}
-	if err := q.submit(ctx, e); err != nil {
+	if _, err := q.submit(ctx, e); err != nil {
 		return err
 	}
 	return q.await(ctx, e)

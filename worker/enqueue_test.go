@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -169,6 +170,39 @@ func TestBatch(t *testing.T) {
 		t.Errorf("%d different jobs ran, want 1999", len(seen))
 	}
 	until(t, "all are done", func() bool { i := info(t, q); return i.Done == 1999 && i.Running == 0 })
+}
+
+// The jobs of a batch wait in its order, whoever else enqueues meanwhile (up to what one script carries).
+func TestBatchKeepsOrder(t *testing.T) {
+	leak.Check(t)
+	n := shared(t, "one")
+	q := n.jobs.Queue("q")
+	const others, size = 4, 100
+	var all sync.WaitGroup
+	group := newGroup(t)
+	for i := range others {
+		all.Add(1)
+		group.Go(func() {
+			defer all.Done()
+			batch := make([]any, size)
+			for k := range batch {
+				batch[k] = fmt.Sprint(i, " ", k)
+			}
+			if _, err := q.EnqueueBatch(t.Context(), batch); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	_, got := collecting(n, "q", Concurrency(1))
+	var next [others]int
+	for range others * size {
+		var i, k int
+		if _, err := fmt.Sscan(receive(t, got), &i, &k); err != nil || k != next[i] {
+			t.Fatalf("job %d of batch %d came, want %d: %v", k, i, next[i], err)
+		}
+		next[i]++
+	}
 }
 
 // Many goroutines that enqueue lose nothing and get different IDs.

@@ -53,8 +53,14 @@ func (in *intake) plan(ctx context.Context) (plan, bool) {
 	}
 }
 
+// gathersLocked reports whether what has finished waits for more: while one exchange is under way, half of the places go along with the
+// other, so that both carry many jobs.
+func (in *intake) gathersLocked() bool {
+	return in.under > 0 && len(in.finished) < in.opts.concurrency/2
+}
+
 func (in *intake) planLocked(now time.Time) (plan, bool) {
-	if now.Before(in.quietTill) {
+	if now.Before(in.quietTill) || in.gathersLocked() {
 		return plan{}, false
 	}
 	places := in.placesLocked()
@@ -310,7 +316,7 @@ func (in *intake) settled(s *settling, verdict any) {
 func (in *intake) count(s *settling) {
 	switch {
 	case s.kind == 'd':
-		in.jobs.metrics.count(in.queue.name, outcomeDone, s.ran)
+		in.ran.Observe(s.ran.Seconds())
 	case s.kind == 'x':
 		in.jobs.metrics.count(in.queue.name, outcomeDead, s.ran)
 		in.log.Warn("job is dead", slog.String("job", string(s.entry.job)), slog.String("error", s.logged))

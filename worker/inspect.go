@@ -198,7 +198,7 @@ func jobInfo(id JobID, h map[string]string, due, died float64) JobInfo {
 			i.Body, i.Priority, i.Enqueued = s.body, s.priority, time.UnixMilli(int64(s.enqueued)).UTC()
 		}
 	}
-	i.Attempt, _ = strconv.Atoi(h["a"])
+	i.Attempt, _ = strconv.Atoi(h["a"]) // those that are over
 	i.Forgotten, _ = strconv.Atoi(h["f"])
 	i.Attempts, _ = decodeHistory(h["h"])
 	if n, err := decodeNotice([]byte(h["q"])); err == nil {
@@ -214,6 +214,7 @@ func jobInfo(id JobID, h map[string]string, due, died float64) JobInfo {
 		}
 	case h["w"] != "":
 		i.State, i.Worker = StateRunning, workerID(h["w"]).name()
+		i.Attempt++
 	case due > 0:
 		i.State, i.Due = StateDelayed, time.UnixMilli(int64(due)).UTC()
 	}

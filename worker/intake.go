@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // An entry is one place in a waiting line, delivered to this pool.
@@ -46,6 +48,8 @@ type intake struct {
 	handler handler
 	opts    handleOptions
 	log     *slog.Logger
+	ran     prometheus.Observer // what every job counts in is looked up once
+	waited  prometheus.Observer
 	turn    shares
 	poked   chan struct{} // one slot: a delayed job may be due earlier
 	beaten  atomic.Int64  // when the last heartbeat that Redis took had left, since the pool was made
@@ -78,7 +82,8 @@ type intake struct {
 
 func newIntake(p *Pool, queue string, fn handler, o handleOptions) *intake {
 	in := &intake{pool: p, jobs: p.jobs, queue: p.jobs.Queue(queue), handler: fn, opts: o,
-		log:  p.jobs.log.With(slog.String("queue", queue)),
+		log: p.jobs.log.With(slog.String("queue", queue)),
+		ran: p.jobs.metrics.duration.WithLabelValues(queue, outcomeDone), waited: p.jobs.metrics.waited.WithLabelValues(queue),
 		turn: newShares(o.weights), known: make(map[place]bool), active: make(map[JobID]*attempt), hungry: true,
 		poked: make(chan struct{}, 1), registered: make(chan struct{})}
 	in.work, in.listen = sync.NewCond(&in.mu), sync.NewCond(&in.mu)
@@ -147,7 +152,7 @@ func (in *intake) returnAheadLocked() {
 
 // returnLocked gives back a job that has not begun.
 func (in *intake) returnLocked(a *attempt) {
-	a.cancel(nil)
+	a.ctx.end(context.Canceled)
 	in.overLocked(a)
 	in.finished = append(in.finished, settling{kind: 'r', entry: a.entry, token: a.job.Token, parts: [3]string{"0", "0", ""}})
 }
@@ -177,7 +182,7 @@ func (in *intake) cancel(why error) {
 	}
 	in.mu.Unlock()
 	for _, a := range running {
-		a.cancel(why)
+		a.ctx.end(why)
 	}
 }
 

@@ -61,10 +61,6 @@ func (m *metrics) count(queue, outcome string, ran time.Duration) {
 	m.duration.WithLabelValues(queue, outcome).Observe(ran.Seconds())
 }
 
-func (m *metrics) wait(queue string, d time.Duration) {
-	m.waited.WithLabelValues(queue).Observe(d.Seconds())
-}
-
 // depth reads the queues when it is asked. Every node says the same of them: take the maximum, not the sum.
 type depth struct {
 	jobs                                       *Jobs

@@ -224,7 +224,7 @@ func (j *Jobs) stop(queue string, id JobID) {
 	j.mu.Unlock()
 	for _, a := range running {
 		if a != nil {
-			a.cancel(ErrDeleted)
+			a.ctx.end(ErrDeleted)
 		}
 	}
 }

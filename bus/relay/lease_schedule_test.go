@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
@@ -237,24 +235,9 @@ func (w *leaseWorld) reopen() {
 
 // TestLeaseSchedules plays many schedules. One that fails is shrunk; ACKBUS_LEASE_SEED plays it again.
 func TestLeaseSchedules(t *testing.T) {
-	first, last := uint64(0), uint64(leaseSchedules)
-	if text := os.Getenv("ACKBUS_LEASE_SEED"); text != "" {
-		seed, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		first, last = seed, seed+1
-	}
-	began := time.Now()
-	for seed := first; seed < last; seed++ {
-		steps := drawLeaseSteps(seed)
-		if playLease(t, seed, steps) == "" {
-			continue
-		}
-		steps = relaytest.Shrink(steps, func(some []leaseStep) bool { return playLease(t, seed, some) != "" })
-		t.Fatalf("seed %d: %s, after %v; replay with ACKBUS_LEASE_SEED=%d", seed, playLease(t, seed, steps), steps, seed)
-	}
-	t.Logf("%.0f schedules a second", float64(last-first)/time.Since(began).Seconds())
+	relaytest.Schedules(t, "ACKBUS_LEASE_SEED", leaseSchedules, drawLeaseSteps, func(seed uint64, steps []leaseStep) string {
+		return playLease(t, seed, steps)
+	})
 }
 
 const leaseSchedules = 500

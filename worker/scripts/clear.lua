@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- Deletes dead jobs, the longest dead first. Arguments: the time until which they died. Answers {how many, how many were looked at}.
-local ids = redis.call('ZRANGEBYSCORE', dead, '-inf', arg(), 'LIMIT', 0, 100)
+local ids = call('ZRANGEBYSCORE', dead, '-inf', arg(), 'LIMIT', 0, 100)
 for _, id in ipairs(ids) do
-  redis.call('ZREM', dead, id)
-  release(redis.call('HGET', jobKey(id), 'u'), id)
-  redis.call('DEL', jobKey(id))
+  call('ZREM', dead, id)
+  release(call('HGET', jobKey(id), 'u'), id)
+  call('DEL', jobKey(id))
 end
 return { #ids, #ids }

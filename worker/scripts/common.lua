@@ -1,4 +1,5 @@
 -- Stands before every script. KEYS[1] begins every key of one queue; {…} in it keeps them in one slot of a cluster.
+local call = redis.call
 local ackdel = false -- whether the server has XACKDEL (8.2)
 local base, group = KEYS[1], 'workers'
 local AGAIN, NORMAL, LINES, MARK = 1, 3, 4, 5
@@ -11,10 +12,10 @@ local replyMax = 4194304 -- bytes of jobs or results in one answer, give or take
 local function jobKey(id) return base .. 'job:' .. id end
 local function uniqueKey(name) return base .. 'unique:' .. name end
 
--- The server's time in milliseconds: no other clock decides anything.
+-- The server's time in milliseconds, and in microseconds: no other clock decides anything.
 local function clock()
-  local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
+  local t = call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000), t[1] * 1000000 + t[2]
 end
 
 local function whole(n) return string.format('%.0f', n) end
@@ -33,33 +34,34 @@ local function place(s, entry) return s .. ' ' .. entry end
 -- A job begins to wait: its ID joins the line of its priority. A job that never ran, and whose ID nobody can choose again, needs no
 -- note of its place (nor a key here): no other entry can have its ID.
 local function enter(s, id, key)
-  local entry = redis.call('XADD', streams[s], '*', 'j', id)
-  if key then redis.call('HSET', key, 'e', place(s, entry)) end
+  local entry = call('XADD', streams[s], '*', 'j', id)
+  if key then call('HSET', key, 'e', place(s, entry)) end
 end
 
 -- An entry leaves the line, and its worker's list of what it took.
 local function leave(s, entry)
-  redis.call('XACK', streams[s], group, entry)
-  redis.call('XDEL', streams[s], entry)
+  call('XACK', streams[s], group, entry)
+  call('XDEL', streams[s], entry)
 end
 
 -- Of jobs that were deleted while they waited, and whose place nobody knew, so many entries were met.
 local function met_ghosts(n)
-  if n > 0 and redis.call('HINCRBY', meta, 'ghosts', -n) <= 0 then redis.call('HDEL', meta, 'ghosts') end
+  if n > 0 and call('HINCRBY', meta, 'ghosts', -n) <= 0 then call('HDEL', meta, 'ghosts') end
 end
 
 -- Adds one who awaits a job. Those beyond a hundred nodes find the result in Redis.
 local function add_asker(key, askers, asker)
   if not askers then
-    redis.call('HSET', key, 'k', asker)
+    call('HSET', key, 'k', asker)
   elseif #askers < askersMax and not string.find(askers, asker, 1, true) then
-    redis.call('HSET', key, 'k', askers .. ' ' .. asker)
+    call('HSET', key, 'k', askers .. ' ' .. asker)
   end
 end
 
--- An attempt that did not succeed: when it began, when it ended, and (in suffix) by whom and why.
-local function note(key, began, ended, suffix)
-  local history = (redis.call('HGET', key, 'h') or '') .. (began or '0') .. ' ' .. whole(ended) .. ' ' .. suffix
+-- An attempt that did not succeed: when it began (its token tells), when it ended, and (in suffix) by whom and why.
+local function note(key, token, ended, suffix)
+  local began = whole(math.floor((token or 0) / 1000))
+  local history = (call('HGET', key, 'h') or '') .. began .. ' ' .. whole(ended) .. ' ' .. suffix
   local forgotten = 0
   while #history > historyMax do
     local first = string.find(history, '\n', 1, true)
@@ -67,13 +69,13 @@ local function note(key, began, ended, suffix)
     history = string.sub(history, first + 1)
     forgotten = forgotten + 1
   end
-  redis.call('HSET', key, 'h', history)
-  if forgotten > 0 then redis.call('HINCRBY', key, 'f', forgotten) end
+  call('HSET', key, 'h', history)
+  if forgotten > 0 then call('HINCRBY', key, 'f', forgotten) end
 end
 
 -- A unique key that lasts until the job has finished is given up with it.
 local function release(name, id)
-  if name and redis.call('GET', uniqueKey(name)) == id then redis.call('DEL', uniqueKey(name)) end
+  if name and call('GET', uniqueKey(name)) == id then call('DEL', uniqueKey(name)) end
 end
 
 -- Creates the group of a line, also again after a flush.
@@ -98,5 +100,5 @@ end
 -- The oldest entry of a line that no worker has taken.
 local function oldest(s)
   local _, last = group_state(s)
-  return redis.call('XRANGE', streams[s], '(' .. last, '+', 'COUNT', 1)[1]
+  return call('XRANGE', streams[s], '(' .. last, '+', 'COUNT', 1)[1]
 end

@@ -3,11 +3,11 @@
 -- Answers what became of each (1 taken in, 0 known already, 2 no room, 3 unique key taken), the IDs that hold the unique keys,
 -- and IDs and askers of jobs that were dropped for room.
 local now = clock()
-local limit = redis.call('HMGET', meta, 'length', 'drop', 'ghosts')
+local limit = call('HMGET', meta, 'length', 'drop', 'ghosts')
 local room
 if limit[1] then
-  room = tonumber(limit[1]) + tonumber(limit[3] or 0) - redis.call('ZCARD', delayed)
-  for s = 1, LINES do room = room - redis.call('XLEN', streams[s]) end
+  room = tonumber(limit[1]) + tonumber(limit[3] or 0) - call('ZCARD', delayed)
+  for s = 1, LINES do room = room - call('XLEN', streams[s]) end
 end
 local verdicts, holders, dropped, mark = {}, {}, {}, false
 local CHOSEN = { p = NORMAL, d = 0, at = 0, x = 0, w = 0, c = true } -- the options of a plain job under a chosen ID
@@ -18,12 +18,12 @@ local function drop()
     local entry = oldest(s)
     while entry do
       local id = entry[2][2]
-      redis.call('XDEL', streams[s], entry[1])
-      local h = redis.call('HMGET', jobKey(id), 'd', 'u', 'k', 'e')
+      call('XDEL', streams[s], entry[1])
+      local h = call('HMGET', jobKey(id), 'd', 'u', 'k', 'e')
       if h[1] and (not h[4] or h[4] == place(s, entry[1])) then
         release(h[2], id)
-        redis.call('DEL', jobKey(id))
-        redis.call('HINCRBY', meta, 'dropped', 1)
+        call('DEL', jobKey(id))
+        call('HINCRBY', meta, 'dropped', 1)
         dropped[#dropped + 1] = id
         dropped[#dropped + 1] = h[3] or ''
         return true
@@ -37,11 +37,11 @@ end
 
 local function claim(name, window, id)
   local key = uniqueKey(name)
-  local taken = window > 0 and redis.call('SET', key, id, 'NX', 'PX', window) or redis.call('SET', key, id, 'NX')
+  local taken = window > 0 and call('SET', key, id, 'NX', 'PX', window) or call('SET', key, id, 'NX')
   if taken then return nil end
-  local holder = redis.call('GET', key)
-  if window == 0 and redis.call('EXISTS', jobKey(holder)) == 0 then
-    redis.call('SET', key, id)
+  local holder = call('GET', key)
+  if window == 0 and call('EXISTS', jobKey(holder)) == 0 then
+    call('SET', key, id)
     return nil
   end
   return holder
@@ -49,40 +49,40 @@ end
 
 local function take_in(id, spec, asker, opt)
   local key = jobKey(id)
-  if redis.call('HSETNX', key, 'd', spec) == 0 then
-    if asker ~= '' and not redis.call('HGET', key, 's') then add_asker(key, redis.call('HGET', key, 'k'), asker) end
+  if call('HSETNX', key, 'd', spec) == 0 then
+    if asker ~= '' and not call('HGET', key, 's') then add_asker(key, call('HGET', key, 'k'), asker) end
     return 0
   end
   if room and room <= 0 and not (limit[2] == '1' and drop()) then
-    redis.call('DEL', key)
+    call('DEL', key)
     return 2
   end
   if opt and opt.u then
     local holder = claim(opt.u, opt.w, id)
     if holder then
-      redis.call('DEL', key)
+      call('DEL', key)
       holders[#holders + 1] = holder
       return 3
     end
-    if opt.w == 0 then redis.call('HSET', key, 'u', opt.u) end
+    if opt.w == 0 then call('HSET', key, 'u', opt.u) end
   end
-  if asker ~= '' then redis.call('HSET', key, 'k', asker) end
+  if asker ~= '' then call('HSET', key, 'k', asker) end
   if room then room = room - 1 end
   if not opt then
     enter(NORMAL, id)
     return 1
   end
-  if opt.p ~= NORMAL then redis.call('HSET', key, 'p', opt.p) end
+  if opt.p ~= NORMAL then call('HSET', key, 'p', opt.p) end
   local due = opt.at
   if opt.d > 0 then due = now + opt.d end
-  if opt.x > 0 then redis.call('HSET', key, 'x', whole(math.max(now, due) + opt.x)) end
+  if opt.x > 0 then call('HSET', key, 'x', whole(math.max(now, due) + opt.x)) end
   if due <= now then
     enter(opt.p, id, opt.c and key)
     return 1
   end
-  local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+  local first = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
   if not first[1] or due < tonumber(first[2]) then mark = true end
-  redis.call('ZADD', delayed, whole(due), id)
+  call('ZADD', delayed, whole(due), id)
   return 1
 end
 
@@ -93,5 +93,5 @@ for i = 1, number() do
   verdicts[i] = take_in(id, spec, asker, opt)
 end
 -- An entry without a job wakes one worker, which then learns when the next delayed job is due.
-if mark then redis.call('XADD', streams[MARK], 'MAXLEN', 1, '*', 'j', '') end
+if mark then call('XADD', streams[MARK], 'MAXLEN', 1, '*', 'j', '') end
 return { verdicts, holders, dropped }

@@ -5,10 +5,10 @@
 -- Answers {time, wait in ms before more may be started or 0, held entries dealt with, whether a delayed job may be due earlier,
 -- what became of each settling, jobs: line, entry, ID, spec, token, attempt, askers, flags; and entries that were delivered and not
 -- started, because the answer is full: line, entry, ID}.
-local worker, now = arg(), clock()
-local stamp, time = whole(now), redis.call('TIME')
-local instant = time[1] * 1000000 + time[2] -- in µs: two starts of jobs under one ID have never the same
-local limited = redis.call('EXISTS', running) == 1
+local worker = arg()
+local now, instant = clock() -- two starts of jobs under one ID have never the same instant
+local instant_text = whole(instant)
+local limited = call('EXISTS', running) == 1
 local poke, counts, verdicts, ghosts = 0, {}, {}, 0
 local left, finished = { {}, {}, {}, {}, {} }, {} -- entries of each line, and keys of jobs, that go at the end of all settling
 
@@ -19,24 +19,24 @@ local function all(things, command, ...)
   local most = 1000
   for first = 1, #things, most do
     local n = select('#', ...)
-    local call = { command, ... }
+    local words = { command, ... }
     for i = first, math.min(first + most - 1, #things) do
       n = n + 1
-      call[n + 1] = things[i]
+      words[n + 1] = things[i]
     end
-    redis.call(unpack(call))
+    call(unpack(words))
   end
 end
 
 local function bury(key, id, code, notice)
-  redis.call('HSET', key, 's', 'dead', 'code', code, 'r', notice)
-  redis.call('ZADD', dead, whole(now), id)
-  local most = tonumber(redis.call('HGET', meta, 'letters') or deadMax)
-  local over = most < 0 and 0 or math.min(redis.call('ZCARD', dead) - most, 100)
+  call('HSET', key, 's', 'dead', 'code', code, 'r', notice)
+  call('ZADD', dead, whole(now), id)
+  local most = tonumber(call('HGET', meta, 'letters') or deadMax)
+  local over = most < 0 and 0 or math.min(call('ZCARD', dead) - most, 100)
   if over <= 0 then return end
-  local first = redis.call('ZPOPMIN', dead, over)
+  local first = call('ZPOPMIN', dead, over)
   for i = 1, #first, 2 do
-    redis.call('DEL', jobKey(first[i]))
+    call('DEL', jobKey(first[i]))
     count('dead_dropped')
   end
 end
@@ -48,29 +48,35 @@ local settle = {
     if keep == 0 then
       finished[#finished + 1] = key
     else
-      redis.call('DEL', key)
-      redis.call('HSET', key, 'd', '', 't', token, 's', 'done', 'r', result)
-      redis.call('PEXPIRE', key, keep)
+      call('DEL', key)
+      call('HSET', key, 'd', '', 't', token, 's', 'done', 'r', result)
+      call('PEXPIRE', key, keep)
     end
     if h[4] then release(h[4], id) end
     count('done')
   end,
-  r = function(key, id, h, _, delay, counted, suffix) -- again, at once or later
-    if suffix ~= '' then note(key, h[5], now, suffix) end
-    if counted == 'lost' then counted = redis.call('HINCRBY', key, 'l', 1) <= leasesMax and '0' or '1' end
-    if counted == '0' then redis.call('HINCRBY', key, 'a', -1) else count('retried') end
-    redis.call('HDEL', key, 'w', 'g', 'b', 'e')
+  r = function(key, id, _, token, delay, counted, suffix) -- again, at once or later
+    if suffix ~= '' then note(key, token, now, suffix) end
+    if counted == 'lost' then counted = call('HINCRBY', key, 'l', 1) <= leasesMax and '0' or '1' end
+    if counted == '1' then
+      call('HINCRBY', key, 'a', 1)
+      count('retried')
+    end
+    call('HDEL', key, 'w', 'b', 'e')
     delay = tonumber(delay)
     if delay == 0 then
       enter(AGAIN, id, key)
     else
-      redis.call('ZADD', delayed, whole(now + delay), id)
+      call('ZADD', delayed, whole(now + delay), id)
       poke = 1
     end
   end,
-  x = function(key, id, h, _, code, notice, suffix) -- dead
-    if suffix == '' then redis.call('HINCRBY', key, 'a', -1) else note(key, h[5], now, suffix) end -- none: it never ran
-    redis.call('HDEL', key, 'w', 'g', 'b', 'e')
+  x = function(key, id, h, token, code, notice, suffix) -- dead
+    if suffix ~= '' then -- none: it never ran
+      note(key, token, now, suffix)
+      call('HINCRBY', key, 'a', 1)
+    end
+    call('HDEL', key, 'w', 'b', 'e')
     bury(key, id, code, notice)
     release(h[4], id)
     count('died')
@@ -92,7 +98,7 @@ local function settled(kind, s, entry, id, token, a, b, c)
     if not mine(s, entry) then return 0 end
     leave(s, entry)
     if id ~= '' then
-      local h = redis.call('HMGET', jobKey(id), 'd', 'e')
+      local h = call('HMGET', jobKey(id), 'd', 'e')
       if not h[1] then
         ghosts = ghosts + 1
       elseif not h[2] or h[2] == place(s, entry) then
@@ -102,24 +108,24 @@ local function settled(kind, s, entry, id, token, a, b, c)
     return 1
   end
   local key = jobKey(id)
-  local h = redis.call('HMGET', key, 't', 'w', 'k', 'u', 'g', 'e')
+  local h = call('HMGET', key, 't', 'w', 'k', 'u')
   if not h[1] then
     go(s, entry)
-    if limited then redis.call('SREM', running, id) end
+    if limited then call('SREM', running, id) end
     return 2
   end
   if h[1] ~= token then
-    if h[6] ~= place(s, entry) then go(s, entry) end -- of an earlier job under the same ID
+    if call('HGET', key, 'e') ~= place(s, entry) then go(s, entry) end -- of an earlier job under the same ID
     return 0
   end
   if h[2] ~= worker then return 3 end
   if kind == 'b' then
-    redis.call('HDEL', key, 'b')
+    call('HDEL', key, 'b')
     return 1
   end
   if kind == 'd' and h[3] and b == '' then return 4 end
   go(s, entry)
-  if limited then redis.call('SREM', running, id) end
+  if limited then call('SREM', running, id) end
   settle[kind](key, id, h, token, a, b, c)
   return h[3] or 1
 end
@@ -138,7 +144,7 @@ for s = 1, #streams do
   end
 end
 if #finished > 0 then all(finished, 'DEL') end
-for what, n in pairs(counts) do redis.call('HINCRBY', meta, what, n) end
+for what, n in pairs(counts) do call('HINCRBY', meta, what, n) end
 met_ghosts(ghosts)
 ghosts = 0
 
@@ -149,13 +155,13 @@ local want, starts = number(), number()
 if want == 0 and holds == 0 then return { now, 0, 0, poke, verdicts, {} } end
 
 -- What pause, rate and concurrency allow.
-local rule = redis.call('HMGET', meta, 'paused', 'rate', 'per', 'burst', 'next', 'running')
+local rule = call('HMGET', meta, 'paused', 'rate', 'per', 'burst', 'next', 'running')
 if rule[1] then return { now, 250, 0, poke, verdicts, {} } end
 local allowed, wait, step = want + holds, 0, nil
 local from = now
 if rule[6] then
   limited = true
-  local free = tonumber(rule[6]) - redis.call('SCARD', running)
+  local free = tonumber(rule[6]) - call('SCARD', running)
   if free <= 0 then return { now, 50, 0, poke, verdicts, {} } end
   if free < allowed then allowed, wait = free, 50 end
 end
@@ -175,32 +181,33 @@ local jobs, started, later, bytes = {}, 0, {}, 0
 
 local function start(s, entry, id, was_held)
   local key, here = jobKey(id), place(s, entry)
-  local h = redis.call('HMGET', key, 'd', 't', 'a', 'k', 'x', 'c', 'w', 's', 'e')
-  local unheard = was_held and h[7] == worker and h[9] == here -- it was started, and the worker never learned of it
-  if not h[1] or h[8] or (h[7] and not unheard) or (h[9] and h[9] ~= here) then -- deleted or over, another entry stands for it, or a mark
-    if id == '' then poke = 1 elseif not h[1] then ghosts = ghosts + 1 end
+  local h, fields = {}, call('HGETALL', key) -- most have nothing but d, and naming all costs more
+  for i = 1, #fields, 2 do h[fields[i]] = fields[i + 1] end
+  local unheard = was_held and h.w == worker and h.e == here -- it was started, and the worker never learned of it
+  if not h.d or h.s or (h.w and not unheard) or (h.e and h.e ~= here) then -- deleted or over, another entry stands for it, or a mark
+    if id == '' then poke = 1 elseif not h.d then ghosts = ghosts + 1 end
     leave(s, entry)
     return
   end
   -- The time makes it differ from those of an earlier job under the same ID.
-  local token, attempt = math.max((h[2] or 0) + 1, instant), (h[3] or 0) + 1
-  if unheard then attempt = attempt - 1 end
+  local token, text = instant, instant_text
+  if h.t and h.t + 1 > instant then token, text = h.t + 1, whole(h.t + 1) end
   local flags = 0
-  if h[5] and now > tonumber(h[5]) then flags = 1 end
-  redis.call('HSET', key, 't', whole(token), 'a', attempt, 'w', worker, 'g', stamp, 'e', here)
-  if started >= starts and not h[6] then redis.call('HSET', key, 'b', 0) end -- ahead: counts only once it has begun
-  if limited then redis.call('SADD', running, id) end
-  started, bytes = started + 1, bytes + #h[1]
+  if h.x and now > tonumber(h.x) then flags = 1 end
+  call('HSET', key, 't', text, 'w', worker, 'e', here)
+  if started >= starts and not h.c then call('HSET', key, 'b', 0) end -- ahead: counts only once it has begun
+  if limited then call('SADD', running, id) end
+  started, bytes = started + 1, bytes + #h.d
   local n = #jobs
-  jobs[n + 1], jobs[n + 2], jobs[n + 3], jobs[n + 4] = s, entry, id, h[1]
-  jobs[n + 5], jobs[n + 6], jobs[n + 7], jobs[n + 8] = token, attempt, h[4] or '', flags
+  jobs[n + 1], jobs[n + 2], jobs[n + 3], jobs[n + 4] = s, entry, id, h.d
+  jobs[n + 5], jobs[n + 6], jobs[n + 7], jobs[n + 8] = token, (h.a or 0) + 1, h.k or '', flags
 end
 
 local function read(s, n)
   local reply = redis.pcall('XREADGROUP', 'GROUP', group, worker, 'COUNT', n, 'STREAMS', streams[s], '>')
   if no_group(reply) then
     group_of(s)
-    reply = redis.call('XREADGROUP', 'GROUP', group, worker, 'COUNT', n, 'STREAMS', streams[s], '>')
+    reply = call('XREADGROUP', 'GROUP', group, worker, 'COUNT', n, 'STREAMS', streams[s], '>')
   end
   if not reply then return false end
   if reply.err then return error(reply.err) end
@@ -239,7 +246,7 @@ end
 for _, s in ipairs(rest) do -- lines that may have more, where others had less than their share
   if started < target and bytes < replyMax then read(s, target - started) end
 end
-if step then redis.call('HSET', meta, 'next', string.format('%.3f', from + started * step)) end
+if step then call('HSET', meta, 'next', string.format('%.3f', from + started * step)) end
 if started < allowed then wait = 0 end -- not the limit, but the queue ended it
 met_ghosts(ghosts)
 return { now, wait, dealt, poke, verdicts, jobs, later }

@@ -3,16 +3,16 @@
 -- its job, its spec, its line. Answers {time, last tick, whether this call fired it}. A new schedule begins now.
 local name, tick, now = arg(), arg(), clock()
 local schedules = base .. 'schedules'
-local last = redis.call('HGET', schedules, name)
+local last = call('HGET', schedules, name)
 if not last then
   last = whole(now)
-  redis.call('HSET', schedules, name, last)
+  call('HSET', schedules, name, last)
 end
 if tick == '' or tonumber(tick) <= tonumber(last) then return { now, tonumber(last), 0 } end
-redis.call('HSET', schedules, name, tick)
+call('HSET', schedules, name, tick)
 local id, spec, line = arg(), arg(), number()
-if redis.call('HSETNX', jobKey(id), 'd', spec) == 1 then
-  if line ~= NORMAL then redis.call('HSET', jobKey(id), 'p', line) end
+if call('HSETNX', jobKey(id), 'd', spec) == 1 then
+  if line ~= NORMAL then call('HSET', jobKey(id), 'p', line) end
   enter(line, id, jobKey(id))
 end
 return { now, tonumber(tick), 1 }

@@ -6,7 +6,7 @@ local asker = arg()
 local found, bytes = {}, 0
 for i = 2, #ARGV do
   local key = jobKey(arg())
-  local h = redis.call('HMGET', key, 'd', 's', 'r', 'k')
+  local h = call('HMGET', key, 'd', 's', 'r', 'k')
   local state, notice = 1, ''
   if not h[1] then
     state = 0

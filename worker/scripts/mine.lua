@@ -20,7 +20,7 @@ for s = 1, #streams do
         if c[i] == 'name' then name = c[i + 1] end
         if c[i] == 'pending' then has = c[i + 1] end
       end
-      if has and has > 0 then redis.call('ZADD', workers, 'NX', whole(now), name) end
+      if has and has > 0 then call('ZADD', workers, 'NX', whole(now), name) end
     end
   end
 end

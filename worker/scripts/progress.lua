@@ -2,7 +2,7 @@
 -- Notes how far a job has come. Arguments: ID, token, worker, progress. Answers its askers; 0 where another worker has it.
 local id, token, worker, progress = arg(), arg(), arg(), arg()
 local key = jobKey(id)
-local h = redis.call('HMGET', key, 't', 'w', 'k')
+local h = call('HMGET', key, 't', 'w', 'k')
 if h[1] ~= token or h[2] ~= worker then return 0 end
-redis.call('HSET', key, 'q', progress)
+call('HSET', key, 'q', progress)
 return h[3] or ''

@@ -3,30 +3,29 @@
 -- nothing: whatever it was), who says so and why (as in the history), whether a started job counts as an attempt.
 -- Answers {jobs taken over, whether there are more}; -1 where the worker has shown itself since.
 local worker, seen, suffix, counted, now = arg(), arg(), arg(), arg(), clock()
-local score = redis.call('ZSCORE', workers, worker)
+local score = call('ZSCORE', workers, worker)
 if seen ~= '' and score and tonumber(score) ~= tonumber(seen) then return { -1, 0 } end
 local batch, taken, more = 200, 0, 0
 
 local function over(s, entry)
-  local found = redis.call('XRANGE', streams[s], entry, entry)[1]
+  local found = call('XRANGE', streams[s], entry, entry)[1]
   leave(s, entry)
   if not found or found[2][2] == '' then return end
   local id = found[2][2]
   local key = jobKey(id)
-  local h = redis.call('HMGET', key, 'd', 'w', 'g', 'b', 'e')
+  local h = call('HMGET', key, 'd', 'w', 't', 'b', 'e')
   if not h[1] then met_ghosts(1) end
   if not h[1] or h[1] == '' or (h[5] and h[5] ~= place(s, entry)) then return end -- deleted, over, or another entry stands for it
   if h[2] == worker then
-    redis.call('HINCRBY', key, 't', 1) -- whatever the worker still says of it is refused
+    call('HINCRBY', key, 't', 1) -- whatever the worker still says of it is refused
     if h[4] then -- fetched ahead, and perhaps never begun: counted the next time
-      redis.call('HINCRBY', key, 'a', -1)
-      redis.call('HSET', key, 'c', 1)
+      call('HSET', key, 'c', 1)
     else
       note(key, h[3], now, suffix)
-      if counted == '0' then redis.call('HINCRBY', key, 'a', -1) end
+      if counted == '1' then call('HINCRBY', key, 'a', 1) end
     end
-    redis.call('HDEL', key, 'w', 'g', 'b')
-    redis.call('SREM', running, id)
+    call('HDEL', key, 'w', 'b')
+    call('SREM', running, id)
   end
   enter(AGAIN, id, key)
   taken = taken + 1
@@ -41,6 +40,6 @@ for s = 1, #streams do
 end
 if more == 0 then
   for s = 1, #streams do redis.pcall('XGROUP', 'DELCONSUMER', streams[s], group, worker) end
-  redis.call('ZREM', workers, worker)
+  call('ZREM', workers, worker)
 end
 return { taken, more }

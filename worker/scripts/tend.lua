@@ -4,16 +4,16 @@
 local worker, now = arg(), clock()
 local known = 1
 if worker ~= '' then
-  if not redis.call('ZSCORE', workers, worker) then known = 0 end
-  redis.call('ZADD', workers, whole(now), worker)
+  if not call('ZSCORE', workers, worker) then known = 0 end
+  call('ZADD', workers, whole(now), worker)
 end
 local batch = 500
-local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', whole(now), 'LIMIT', 0, batch)
+local due = call('ZRANGEBYSCORE', delayed, '-inf', whole(now), 'LIMIT', 0, batch)
 for _, id in ipairs(due) do
   local key = jobKey(id)
-  local h = redis.call('HMGET', key, 'd', 'p')
+  local h = call('HMGET', key, 'd', 'p')
   if h[1] then enter(tonumber(h[2] or NORMAL), id, key) end
-  redis.call('ZREM', delayed, id)
+  call('ZREM', delayed, id)
 end
-local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+local first = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
 return { now, known, tonumber(first[2] or 0), #due == batch and 1 or 0 }

@@ -12,6 +12,7 @@ import (
 // The acts of those who enqueue jobs.
 const (
 	ActEnqueue = "enqueue" // as a load, by so many at once
+	ActBatch   = "batch"   // likewise, many jobs a call
 	ActTrickle = "trickle" // one at a time, with pauses, so that each finds an idle queue
 )
 
@@ -31,21 +32,10 @@ const jobText = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" +
 // NewJob is a job that is sent now.
 func NewJob() Job { return Job{Sent: time.Now().UnixNano(), Text: jobText} }
 
-// ProducerActs are the acts of one who enqueues. Requests counts what was measured, Jobs all that Redis has.
+// ProducerActs are the acts of one who enqueues.
 func ProducerActs(enqueue func(ctx context.Context, j Job) error) map[string]Act {
 	return map[string]Act{
-		ActEnqueue: func(ctx context.Context, o Order) (Sample, error) {
-			var all atomic.Int64
-			s := Load(ctx, o, func(ctx context.Context, _ int) error {
-				err := enqueue(ctx, NewJob())
-				if err == nil {
-					all.Add(1)
-				}
-				return err
-			})
-			s.Jobs = all.Load()
-			return s, nil
-		},
+		ActEnqueue: EnqueueAct(1, func(ctx context.Context) error { return enqueue(ctx, NewJob()) }),
 		ActTrickle: func(ctx context.Context, o Order) (Sample, error) {
 			var s Sample
 			for began := time.Now(); s.Elapsed < o.Measured && ctx.Err() == nil; s.Elapsed = time.Since(began) {
@@ -57,6 +47,22 @@ func ProducerActs(enqueue func(ctx context.Context, j Job) error) map[string]Act
 			}
 			return s, nil
 		},
+	}
+}
+
+// EnqueueAct enqueues so many jobs a call, as a load. Requests counts the jobs that were measured, Jobs all that Redis has.
+func EnqueueAct(jobs int64, enqueue func(ctx context.Context) error) Act {
+	return func(ctx context.Context, o Order) (Sample, error) {
+		var all atomic.Int64
+		s := Load(ctx, o, func(ctx context.Context, _ int) error {
+			err := enqueue(ctx)
+			if err == nil {
+				all.Add(jobs)
+			}
+			return err
+		})
+		s.Requests, s.Jobs = s.Requests*jobs, all.Load()
+		return s, nil
 	}
 }
 

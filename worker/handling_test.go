@@ -1,0 +1,70 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ackbus/ackbus/internal/pause"
+)
+
+// The context of an attempt says the same whether its handler looked at it before its end or after.
+func TestHandling(t *testing.T) {
+	const limit = time.Second
+	for name, c := range map[string]struct {
+		end   error // nil: nobody ends it
+		after time.Duration
+		err   error
+		cause error
+	}{
+		"under way":          {after: limit / 2},
+		"over its limit":     {after: 2 * limit, err: context.DeadlineExceeded, cause: ErrTimeLimit},
+		"lost":               {end: ErrLeaseLost, after: limit / 2, err: context.Canceled, cause: ErrLeaseLost},
+		"lost, looked later": {end: ErrLeaseLost, after: 2 * limit, err: context.Canceled, cause: ErrLeaseLost},
+		"returned":           {end: context.Canceled, after: 2 * limit, err: context.Canceled, cause: context.Canceled},
+	} {
+		for _, early := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				a := &attempt{job: &Job{ID: "x"}}
+				pool, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				a.ctx = &handling{attempt: a, pool: pool}
+				a.ctx.limit(time.Now().Add(limit))
+				var child context.Context
+				if early {
+					var stop context.CancelFunc
+					child, stop = context.WithCancel(a.ctx)
+					defer stop()
+				}
+				if c.end != nil {
+					a.ctx.end(c.end)
+					a.ctx.end(errors.New("a second reason"))
+				}
+				pause.For(t.Context(), c.after) // of virtual time
+				synctest.Wait()
+				if a.ctx.Err() != c.err || context.Cause(a.ctx) != c.cause { //nolint:errorlint // the very same
+					t.Errorf("%s, looked early %v: %v because of %v", name, early, a.ctx.Err(), context.Cause(a.ctx))
+				}
+				if early && (child.Err() == nil) != (c.err == nil) {
+					t.Errorf("%s: a context made from it: %v", name, child.Err())
+				}
+				if job, ok := JobOf(a.ctx); !ok || job.ID != "x" {
+					t.Errorf("%s: its job is %v", name, job)
+				}
+				a.ctx.end(context.Canceled)
+			})
+		}
+	}
+}
+
+// A handling that nobody looked at ends with its pool as well.
+func TestHandlingEndsWithPool(t *testing.T) {
+	pool, cancel := context.WithCancel(t.Context())
+	h := &handling{pool: pool}
+	cancel()
+	<-h.Done()
+	wantError(t, h.Err(), context.Canceled)
+	h.end(context.Canceled)
+}
