@@ -27,6 +27,7 @@ type roamers struct {
 	tight  bool
 	target atomic.Pointer[node] // where they connect next
 	here   atomic.Int64         // those that are welcome at the moment
+	fallen atomic.Int64         // connections that fell after the welcome
 	life   *run.Group
 }
 
@@ -87,7 +88,10 @@ func (r *roamers) session(user, over string) bool {
 		return false
 	}
 	r.here.Add(1)
-	defer r.here.Add(-1)
+	defer func() {
+		r.fallen.Add(1)
+		r.here.Add(-1)
+	}()
 	for {
 		f, err := w.read()
 		if err != nil {

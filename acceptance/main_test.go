@@ -15,7 +15,12 @@ const patience = 20 * time.Second
 // ackbus is the path of the binary that the tests run.
 var ackbus string
 
-func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+func TestMain(m *testing.M) {
+	if n := os.Getenv(herdOf); n != "" {
+		os.Exit(beHerd(n))
+	}
+	os.Exit(testMain(m))
+}
 
 // testMain returns the exit code. Leaks are looked for at the end of each test.
 func testMain(m *testing.M) int {

@@ -22,11 +22,7 @@ func pageRoute() route {
 // Admin is what operators see, on an address of its own: metrics, health, profiles, which ask for no key, and the live page with the routes
 // that it calls, which ask for a key where the API does.
 func (a *API) Admin() (http.Handler, error) {
-	routes := append(healthRoutes(a.opts.Ready),
-		route{method: http.MethodGet, path: "/debug/pprof/", open: true, serve: through(profiles())})
-	if a.opts.Metrics != nil {
-		routes = append(routes, metricsRoute(a.opts.Metrics))
-	}
+	routes := operatorRoutes(a.opts.Metrics, a.opts.Ready)
 	if a.opts.Page {
 		routes = append(append(routes, pageRoute()), a.liveRoutes()...)
 	}
@@ -35,6 +31,20 @@ func (a *API) Admin() (http.Handler, error) {
 		return nil, err
 	}
 	return newOrigins(a.opts.AllowedOrigins).wrap(mux), nil
+}
+
+// Operators is what operators see of a process that has no API: metrics, health and profiles, which ask for no key. ready says why the
+// process should get no work, or nil.
+func Operators(metrics prometheus.Gatherer, ready func() error) (http.Handler, error) {
+	return newMux(operatorRoutes(metrics, ready))
+}
+
+func operatorRoutes(metrics prometheus.Gatherer, ready func() error) []route {
+	routes := append(healthRoutes(ready), route{method: http.MethodGet, path: "/debug/pprof/", open: true, serve: through(profiles())})
+	if metrics != nil {
+		routes = append(routes, metricsRoute(metrics))
+	}
+	return routes
 }
 
 // profiles are those of net/http/pprof; its index serves the ones that have a name of their own.

@@ -47,7 +47,9 @@ func (a *API) call(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
-	reply, err := a.opts.Calls.Call(ctx, r.PathValue("method"), argument)
+	var receipt *bus.Receipt
+	reply, err := a.opts.Calls.Call(ctx, r.PathValue("method"), argument, rpc.Trace(&receipt))
+	a.recent.note(receipt)
 	if err != nil {
 		return writeCallFailure(w, r, err)
 	}

@@ -35,10 +35,11 @@ func TestBadInput(t *testing.T) {
 		{`{"event":"e"}`, []string{"to", "missing"}},
 		{`{"to":"user:1"}`, []string{"event", "missing"}},
 		{`{"to":1,"event":"e"}`, []string{"to", "string"}},
-		{`{"to":null,"event":"e"}`, []string{"to", "string"}},
+		{`{"to":null,"event":"e"}`, []string{"to", "missing"}},
 		{`{"to":"","event":"e"}`, []string{"to", "kind:name"}},
 		{`{"to":"42","event":"e"}`, []string{"to", "kind:name"}},
-		{`{"to":"planet:earth","event":"e"}`, []string{"to", "group"}},
+		{`{"to":"planet:earth","event":"e"}`, []string{"to", "(kinds: user, group, socket, node, topic) or all"}},
+		{`{"to":"all:x","event":"e"}`, []string{"to", "or all"}},
 		{`{"to":"user:","event":"e"}`, []string{"to", "name"}},
 		{`{"to":"socket:x","event":"e"}`, []string{"to", "socket"}},
 		{`{"to":"user:` + strings.Repeat("x", 256) + `","event":"e"}`, []string{"to", "255"}},
@@ -70,6 +71,26 @@ func TestBadInput(t *testing.T) {
 	} {
 		a := r.post("/v1/request", c.body)
 		a.failed(t, http.StatusBadRequest, "bad_request", c.words...)
+	}
+}
+
+// What is null is as if it were not there, as encoders write what is not set; data alone can be null.
+func TestNullIsAbsent(t *testing.T) {
+	r := newRig(t, nil)
+	r.handle("echo", echo)
+	const none = `"volatile":null,"id":null`
+	a := r.post("/v1/request", `{"to":"topic:echo","event":"e","data":null,"timeout_ms":null,"require":null,"level":null,"fail_fast":null,`+
+		`"detail":null,`+none+`}`)
+	if got := a.receipt(t); a.status != http.StatusOK || got.Require != "any" || string(got.Deliveries[0].Reply) != "null" {
+		t.Errorf("request: %d %s", a.status, a.body)
+	}
+	if a = r.post("/v1/publish", `{"to":"topic:echo","event":"e",`+none+`}`); a.status != http.StatusAccepted {
+		t.Errorf("publish: %d %s", a.status, a.body)
+	}
+	a = r.post("/v1/queues/print/jobs", `{"data":null,"delay_ms":null,"unique":null,"unique_ms":null,"max_attempts":null,"priority":null,`+
+		`"id":null,"keep_ms":null,"time_limit_ms":null,"start_within_ms":null}`)
+	if a.status != http.StatusAccepted {
+		t.Errorf("job: %d %s", a.status, a.body)
 	}
 }
 

@@ -21,6 +21,7 @@ const (
 	MaxAttempts = 100
 	// MaxDelay bounds every duration of a job.
 	MaxDelay     = 10 * 365 * 24 * time.Hour
+	maxQueue     = 128
 	maxJobID     = 128
 	maxUniqueKey = 512
 )
@@ -71,6 +72,14 @@ func ParseJobID(s string) (worker.JobID, error) {
 	return worker.JobID(s), nil
 }
 
+// ParseQueue takes the name of a queue: 1 to 128 bytes of UTF-8 without control characters, braces or slashes. Its error says so.
+func ParseQueue(s string) (string, error) {
+	if s == "" || len(s) > maxQueue || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) || strings.ContainsAny(s, "{}/") {
+		return "", fmt.Errorf("want 1 to %d bytes without control characters, braces or slashes", maxQueue)
+	}
+	return s, nil
+}
+
 // ParseUnique takes a unique key: 1 to 512 bytes of UTF-8. Its error says so.
 func ParseUnique(s string) (string, error) {
 	if s == "" || len(s) > maxUniqueKey || !utf8.ValidString(s) {
@@ -82,19 +91,16 @@ func ParseUnique(s string) (string, error) {
 // fields are the members of POST /v1/queues/{queue}/jobs.
 func (j *Job) fields(maxData int) []field {
 	return []field{
-		{"data", func(raw json.RawMessage) (err error) {
-			j.Data, err = boundedData(raw, maxData)
-			return err
-		}},
-		{"delay_ms", span(&j.Delay)},
-		{"unique", parsed(&j.Unique, ParseUnique)},
-		{"unique_ms", span(&j.UniqueFor)},
-		{"max_attempts", whole(&j.MaxAttempts, 1, MaxAttempts)},
-		{"priority", parsed(&j.Priority, ParsePriority)},
-		{"id", parsed(&j.ID, ParseJobID)},
-		{"keep_ms", span(&j.Keep)},
-		{"time_limit_ms", span(&j.TimeLimit)},
-		{"start_within_ms", span(&j.StartWithin)},
+		data(&j.Data, maxData),
+		{name: "delay_ms", set: span(&j.Delay)},
+		{name: "unique", set: parsed(&j.Unique, ParseUnique)},
+		{name: "unique_ms", set: span(&j.UniqueFor)},
+		{name: "max_attempts", set: whole(&j.MaxAttempts, 1, MaxAttempts)},
+		{name: "priority", set: parsed(&j.Priority, ParsePriority)},
+		{name: "id", set: parsed(&j.ID, ParseJobID)},
+		{name: "keep_ms", set: span(&j.Keep)},
+		{name: "time_limit_ms", set: span(&j.TimeLimit)},
+		{name: "start_within_ms", set: span(&j.StartWithin)},
 	}
 }
 

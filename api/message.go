@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ackbus/ackbus/bus"
+	"github.com/ackbus/ackbus/gateway"
 )
 
 // maxEvent is how many bytes the name of an event may have.
@@ -41,7 +42,7 @@ func (m *Message) Options() []bus.SendOption {
 
 // ParseTo takes an address that may be sent to. The addresses of methods are not: package rpc calls them.
 func ParseTo(s string) (bus.Address, error) {
-	to, err := bus.ParseAddress(s)
+	to, err := gateway.ParseTarget(s)
 	if err == nil && to.Kind() == "method" {
 		return bus.Address{}, errors.New("a method is called, not sent to: see POST /v1/call/{method} and ackbus call")
 	}
@@ -85,15 +86,20 @@ func ParseData(raw []byte) (bus.Body, error) {
 // fields are the members of a message, with those that the operation adds.
 func (m *Message) fields(maxData int, more ...field) []field {
 	return append([]field{
-		{"to", parsed(&m.To, ParseTo)},
-		{"event", parsed(&m.Event, ParseEvent)},
-		{"data", func(raw json.RawMessage) (err error) {
-			m.Data, err = boundedData(raw, maxData)
-			return err
-		}},
-		{"volatile", flag(&m.Volatile)},
-		{"id", parsed(&m.ID, ParseID)},
+		{name: "to", set: parsed(&m.To, ParseTo)},
+		{name: "event", set: parsed(&m.Event, ParseEvent)},
+		data(&m.Data, maxData),
+		{name: "volatile", set: flag(&m.Volatile)},
+		{name: "id", set: parsed(&m.ID, ParseID)},
 	}, more...)
+}
+
+// data is the one member of which null is a value: a body that is null, not none.
+func data(to *bus.Body, most int) field {
+	return field{name: "data", null: true, set: func(raw json.RawMessage) (err error) {
+		*to, err = boundedData(raw, most)
+		return err
+	}}
 }
 
 func boundedData(raw json.RawMessage, most int) (bus.Body, error) {

@@ -21,6 +21,7 @@ import (
 type field struct {
 	name string
 	set  func(raw json.RawMessage) error
+	null bool // null is a value; elsewhere it is as if the member were not there, as encoders write what is not set
 }
 
 // readObject reads one JSON object strictly: names in the right case, each once, none that is unknown, nothing after it.
@@ -77,6 +78,9 @@ func readField(dec *json.Decoder, fields []field, seen map[string]bool) error {
 			err = notJSON(err)
 		}
 		return err
+	}
+	if string(raw) == "null" && !fields[at].null {
+		return nil
 	}
 	if err := fields[at].set(raw); err != nil {
 		return inField(name, err)

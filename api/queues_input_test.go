@@ -29,7 +29,7 @@ func TestBadJobs(t *testing.T) {
 		{`{"data":1,"delay_ms":1e30}`, []string{"delay_ms", "whole"}},
 		{`{"data":1,"max_attempts":0}`, []string{"max_attempts", "1 to 100"}},
 		{`{"data":1,"max_attempts":101}`, []string{"max_attempts", "1 to 100"}},
-		{`{"data":1,"max_attempts":null}`, []string{"max_attempts", "1 to 100"}},
+		{`{"data":1,"id":null,"id":null}`, []string{"id", "twice"}},
 		{`{"data":1,"unique":""}`, []string{"unique", "1 to 512"}},
 		{`{"data":1,"unique":"` + strings.Repeat("x", 513) + `"}`, []string{"unique", "1 to 512"}},
 		{`{"data":1,"unique":5}`, []string{"unique", "string"}},

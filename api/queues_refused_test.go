@@ -74,8 +74,11 @@ func TestFullQueue(t *testing.T) {
 	if a = r.call(http.MethodGet, "/v1/queues/print", ""); !strings.Contains(string(a.body), `"limits":{"length":1}`) {
 		t.Errorf("%s", a.body)
 	}
-	if err := q.SetLimits(t.Context(), worker.Limits{Length: 1, DropOldest: true}); err != nil {
+	if err := q.SetLimits(t.Context(), worker.Limits{Length: 1, DropOldest: true, DeadLetters: -1}); err != nil {
 		t.Fatal(err)
+	}
+	if a = r.call(http.MethodGet, "/v1/queues/print", ""); !strings.Contains(string(a.body), `"dead_letters":-1`) {
+		t.Errorf("%s", a.body)
 	}
 	r.enqueued("print", `{"data":3}`)
 	if s := r.state("print", id); s != "not_found" {

@@ -25,13 +25,23 @@ type Recent struct {
 	Receipt *bus.Receipt `json:"receipt"`
 }
 
-// recent keeps the latest receipts of POST /v1/request, without what was replied: that is between the publisher and the client.
+// recent keeps the latest receipts of POST /v1/request and /v1/call, without what was replied: that is between the publisher and the
+// client. Jobs have results in place of receipts.
 type recent struct {
 	mu      sync.Mutex // guards all below
 	ring    [keptReceipts]Recent
 	total   uint64
 	refused uint64
 	counts  bus.Counts
+}
+
+// note takes a receipt; nil is that of what was refused: nothing was sent.
+func (k *recent) note(r *bus.Receipt) {
+	if r == nil {
+		k.refuse()
+		return
+	}
+	k.keep(r)
 }
 
 // keep takes a receipt. The caller goes on using it.
@@ -54,7 +64,7 @@ func (k *recent) keep(r *bus.Receipt) {
 	k.ring[k.total%keptReceipts] = Recent{k.total, at, &short}
 }
 
-// refuse counts a request that has no receipt: nothing was sent.
+// refuse counts a request or a call that has no receipt.
 func (k *recent) refuse() {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -27,14 +27,14 @@ type request struct {
 
 func (q *request) own() []field {
 	return []field{
-		{"timeout_ms", whole(&q.timeout, 0, int(maxTimeout/time.Millisecond))},
-		{"require", func(raw json.RawMessage) (err error) {
+		{name: "timeout_ms", set: whole(&q.timeout, 0, int(maxTimeout/time.Millisecond))},
+		{name: "require", set: func(raw json.RawMessage) (err error) {
 			q.require, err = parseRequire(raw)
 			return err
 		}},
-		{"level", parsed(&q.level, bus.ParseLevel)},
-		{"fail_fast", flag(&q.failFast)},
-		{"detail", parsed(&q.detail, bus.ParseDetail)},
+		{name: "level", set: parsed(&q.level, bus.ParseLevel)},
+		{name: "fail_fast", set: flag(&q.failFast)},
+		{name: "detail", set: parsed(&q.detail, bus.ParseDetail)},
 	}
 }
 

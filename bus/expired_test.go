@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -60,6 +61,45 @@ func TestARequestOutlivesTheRecordThatItJoined(t *testing.T) {
 	}
 	if c.stream(now, uuid.UUID{3}).hasExpired(9) || !c.stream(now, uuid.UUID{1}).hasExpired(5) {
 		t.Fatal("the number that joined counts as over with the record")
+	}
+}
+
+// A message that is being written at its deadline has not expired: the client may get it. What became of it is told when that is known.
+func TestBeingWrittenAtTheDeadline(t *testing.T) {
+	for name, c := range map[string]struct {
+		level Level
+		step  func(Ticket)
+		want  Outcome
+	}{
+		"written a little later": {Confirmed, Ticket.Written, OutcomeUnconfirmed},
+		"confirmed at once":      {Confirmed, func(t Ticket) { t.Confirm(Body{}) }, OutcomeConfirmed},
+		"level written":          {Written, Ticket.Written, OutcomeWritten},
+		"the socket closed":      {Confirmed, Ticket.Close, OutcomeClosed},
+		"nobody knows":           {Confirmed, func(Ticket) {}, OutcomeUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				nodes := settled(t, relay.NewHub(nil), 2)
+				deadline := time.Now().Add(time.Second)
+				k := connect(t, nodes[1], func(_ *Message, ticket Ticket) {
+					if !ticket.Writing() {
+						t.Error("may not be written in time")
+					}
+					time.AfterFunc(time.Until(deadline.Add(2*tick)), func() { c.step(ticket) })
+				}, User("42"))
+				ctx, cancel := context.WithDeadline(t.Context(), deadline)
+				defer cancel()
+				r, err := nodes[0].Request(ctx, User("42"), "e", JSON(1), WithLevel(c.level))
+				wantOutcome(t, r, err, c.want)
+				pass(2 * lateness)
+				if k.ticket().Writing() {
+					t.Error("may be written when it is over")
+				}
+				if n := nodes[1].claims.awaited; n != 0 {
+					t.Errorf("%d deliveries are still open", n)
+				}
+			})
+		})
 	}
 }
 

@@ -40,6 +40,7 @@ type slot struct {
 	to       *Attachment
 	outcome  Outcome
 	settled  bool
+	writing  bool          // in a write that has not returned
 	reported bool          // the publisher knows that it was written
 	wrote    time.Duration // when it was written; 0: it was not
 	handling *handling     // of the handler that is at it

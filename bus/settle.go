@@ -22,12 +22,21 @@ func (c *claims) step(now time.Duration, r *record, i int, o Outcome, m memo) bo
 	switch {
 	case r.level == Written:
 		c.settle(now, r, i, o, m)
+	case r.over:
+		c.overdue(now, r, i)
 	case r.summed:
 		c.count(r, OutcomeWritten)
 	default:
 		c.wrote = append(c.wrote, wroteRef{r, i})
 	}
 	return true
+}
+
+// writing notes that a write begins.
+func (c *claims) writing(r *record, i int) bool {
+	s := &r.slots[i]
+	s.writing = !s.settled
+	return s.writing
 }
 
 // begin is the step by which a handler takes a message, and whose context it is that ends when the publisher gives up. It reports
@@ -130,8 +139,14 @@ func (c *claims) tellWritten(now time.Duration) {
 	c.wrote = c.wrote[:0]
 }
 
-// due is a record's timer: first at its deadline, then when no copy can come any more.
+// due is a record's timer: first at its deadline, then when no copy can come any more. What is being written at the deadline is told
+// when it has been: until then nobody knows.
 func (c *claims) due(now time.Duration, r *record) {
+	for i := range r.slots {
+		if s := &r.slots[i]; !s.settled && (!s.writing || s.wrote > 0 || r.over) {
+			c.overdue(now, r, i)
+		}
+	}
 	if r.over {
 		for _, w := range r.watchers {
 			w.stream.outlive(w.seq, r, r.of(w.stream, w.seq) && !w.mute)
@@ -140,17 +155,19 @@ func (c *claims) due(now time.Duration, r *record) {
 	}
 	r.over = true
 	c.wheel.schedule(&r.timer, now+lateness)
-	for i := range r.slots {
-		s := &r.slots[i]
-		if s.settled {
-			continue
-		}
-		c.fx.forgotten = append(c.fx.forgotten, forgotten{s.to, r.id})
-		if s.wrote > 0 {
-			c.settle(now, r, i, OutcomeUnconfirmed, memo{})
-		} else {
-			c.settle(now, r, i, OutcomeExpired, memo{})
-		}
+}
+
+// overdue ends one delivery whose time is over.
+func (c *claims) overdue(now time.Duration, r *record, i int) {
+	s := &r.slots[i]
+	c.fx.forgotten = append(c.fx.forgotten, forgotten{s.to, r.id})
+	switch {
+	case s.wrote > 0:
+		c.settle(now, r, i, OutcomeUnconfirmed, memo{})
+	case s.writing:
+		c.settle(now, r, i, OutcomeUnknown, memo{})
+	default:
+		c.settle(now, r, i, OutcomeExpired, memo{})
 	}
 }
 

@@ -17,6 +17,17 @@ type Ticket struct {
 // Awaited reports whether a publisher waits for the delivery.
 func (t Ticket) Awaited() bool { return t.record != nil }
 
+// Writing says that the message is about to be written, so that the node no longer says of it that its time ran out before. It
+// reports false where that has been said, or the delivery is over: then it must not be written.
+func (t Ticket) Writing() bool {
+	if t.record == nil {
+		return true
+	}
+	t.bus.claimsMu.Lock()
+	defer t.bus.claimsMu.Unlock()
+	return t.bus.claims.writing(t.record, t.index)
+}
+
 // Written says that the message was handed to the kernel.
 func (t Ticket) Written() { t.step(t.now(), OutcomeWritten, memo{}) }
 

@@ -73,7 +73,7 @@ func (g *Gateway) addressesOf(who Identity) (Identity, []bus.Address, error) {
 	if who.User != "" {
 		to, err := bus.ParseAddress("user:" + clean.User)
 		if err != nil {
-			return Identity{}, nil, err
+			return Identity{}, nil, inField("user", err)
 		}
 		addresses = append(addresses, to)
 	}
@@ -83,7 +83,7 @@ func (g *Gateway) addressesOf(who Identity) (Identity, []bus.Address, error) {
 		}
 		to, err := bus.ParseAddress("group:" + name)
 		if err != nil {
-			return Identity{}, nil, err
+			return Identity{}, nil, inField("groups", err)
 		}
 		if len(clean.Groups) >= g.opts.MaxGroups {
 			return Identity{}, nil, fmt.Errorf("groups: at most %d are allowed", g.opts.MaxGroups)

@@ -79,9 +79,14 @@ func TestCallTimeout(t *testing.T) {
 func TestCallsAreBounded(t *testing.T) {
 	eachCarrier(t, func(t *testing.T, subprotocol string) {
 		begun, free := make(chan string, 3), make(chan bus.Body)
-		r := newRig(t, &Options{MaxOperations: 2, Call: func(_ context.Context, _ Identity, method string, _ bus.Body) (bus.Body, error) {
+		r := newRig(t, &Options{MaxOperations: 2, Call: func(ctx context.Context, _ Identity, method string, _ bus.Body) (bus.Body, error) {
 			begun <- method
-			return <-free, nil
+			select {
+			case result := <-free:
+				return result, nil
+			case <-ctx.Done():
+				return bus.Body{}, ctx.Err()
+			}
 		}})
 		c := r.login(subprotocol, "42")
 		for _, ref := range []string{"a", "b"} {
@@ -96,16 +101,14 @@ func TestCallsAreBounded(t *testing.T) {
 		if f := c.expect("reply"); f["data"] != "done" {
 			t.Errorf("one of two: %v", f)
 		}
+		s, _ := r.gateway.sessionOf("42")
 		eventually(t, "there is room again", func() bool {
-			c.say(fields{"type": "call", "ref": "d", "method": "d"})
-			select {
-			case <-begun:
-				return true
-			case <-time.After(20 * time.Millisecond):
-				c.expect("reply") // the last one's place was not free yet
-				return false
-			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.ops.count == 1
 		})
+		c.say(fields{"type": "call", "ref": "d", "method": "d"})
+		receive(t, "one more call begins", begun)
 		free <- bus.JSON("done")
 		free <- bus.JSON("done")
 		c.expect("reply")

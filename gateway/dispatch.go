@@ -23,6 +23,7 @@ var (
 func (s *session) take(p []byte) {
 	var f frame
 	err := decode(s.format, p, &f)
+	s.inbox.clear() // nothing of f points into p
 	switch {
 	case !s.greeted:
 		if !s.ended() { // a client may have sent on before it reads that it was refused

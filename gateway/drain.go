@@ -10,6 +10,7 @@ import (
 // sockets that are left are closed regardless, and the error says how many. The gateway is closed afterwards.
 func (g *Gateway) Drain(ctx context.Context) error {
 	g.draining.Store(true)
+	g.admission.close()
 	if g.announce != nil {
 		g.announce()
 	}
@@ -31,6 +32,7 @@ func (g *Gateway) Drain(ctx context.Context) error {
 // idempotent.
 func (g *Gateway) Close() error {
 	g.draining.Store(true)
+	g.admission.close()
 	g.shutAll(endClosed)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*g.opts.CloseTimeout)
 	defer cancel()

@@ -49,6 +49,18 @@ var (
 	errTimeout   = fmt.Errorf("timeout_ms must be a whole number from 1 to %d, or 0 for the default", maxTimeout)
 )
 
+// errType says what the value of a field must be.
+func errType(field string) error {
+	want := "a string"
+	switch field {
+	case "receipt":
+		want = "true or false"
+	case "groups":
+		want = "a list of strings"
+	}
+	return fmt.Errorf("%s must be %s", field, want)
+}
+
 // decode reads a frame in the carrier's format. The reference is kept also where an error is returned, if it could be read.
 func decode(format bus.Format, p []byte, f *frame) error {
 	var err error
@@ -93,7 +105,7 @@ func first(errs ...error) error {
 
 // parse reads the address that a field stands for.
 func (f *frame) parse(field, text string) (err error) {
-	f.address, err = bus.ParseAddress(text)
+	f.address, err = ParseTarget(text)
 	return inField(field, err)
 }
 

@@ -72,7 +72,7 @@ func jsonError(err error) error {
 		if wrong.Field == "" {
 			return errNotObject
 		}
-		return errors.New(wrong.Field + " can't be a JSON " + wrong.Value)
+		return errType(wrong.Field)
 	}
 	if errors.Is(err, errTimeout) {
 		return errTimeout

@@ -38,7 +38,7 @@ func decodeMsgpack(p []byte, f *frame) error {
 		}
 		value := rest
 		if rest, err = skipMsgpack(rest, 0); err != nil {
-			return err
+			return within(string(key), err)
 		}
 		if err = f.set(string(key), value[:len(value)-len(rest)]); err != nil {
 			return err
@@ -48,6 +48,14 @@ func decodeMsgpack(p []byte, f *frame) error {
 		return errTrailing
 	}
 	return nil
+}
+
+// within names the field whose value is no good. Where the frame ends too early none is to blame.
+func within(key string, err error) error {
+	if errors.Is(err, errShort) {
+		return err
+	}
+	return inField(clip(key), err)
 }
 
 // skipMsgpack returns what follows the next value. A bare value is at level 0.
@@ -129,7 +137,6 @@ func (f *frame) set(key string, p []byte) error {
 		err = wrongType(key, err)
 	case "timeout_ms":
 		f.Timeout, err = msgpackWhole(p)
-		err = wrongType(key, err)
 	case "groups":
 		f.Groups, err = msgpackTexts(key, p)
 	default:
@@ -169,22 +176,25 @@ func (f *frame) textField(key string) *string {
 
 func wrongType(key string, err error) error {
 	if err != nil {
-		return errors.New(key + " has the wrong type")
+		return errType(key)
 	}
 	return nil
 }
 
-// msgpackWhole reads a whole number, in whatever type of number the client has it.
+// msgpackWhole reads a whole number, in whatever type of number the client has it. Its error is that of the one field with such a number.
 func msgpackWhole(p []byte) (int64, error) {
 	if t := msgp.NextType(p); t == msgp.Float32Type || t == msgp.Float64Type {
 		f, _, err := msgp.ReadFloat64Bytes(p)
-		if err == nil && (f != math.Trunc(f) || math.Abs(f) > 1<<53) {
-			err = errTimeout
+		if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+			return 0, errTimeout
 		}
-		return int64(f), err
+		return int64(f), nil
 	}
 	n, _, err := msgp.ReadInt64Bytes(p)
-	return n, err
+	if err != nil {
+		return 0, errTimeout
+	}
+	return n, nil
 }
 
 func msgpackTexts(key string, p []byte) ([]string, error) {

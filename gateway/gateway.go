@@ -53,8 +53,10 @@ type Gateway struct {
 	metrics     *metrics
 	budget      *budget // of what waits for clients, or is worked on for them
 	arriving    *budget // of frames that are being received
+	desks       desks
 	hub         hub
 	handshakes  handshakes
+	admission   admission
 	group       *run.Group
 	epoch       time.Time
 	tick        atomic.Int64 // nanoseconds from epoch to the last sweep: a clock that costs nothing to read
@@ -88,10 +90,11 @@ func newGateway(b backbone, node string, unreachable func() time.Duration, opts 
 		return nil, err
 	}
 	g := &Gateway{opts: o, backbone: b, node: node, unreachable: unreachable, budget: newBudget(o.NodeQueueBytes),
-		arriving: newBudget(o.NodeReceiveBytes), group: run.New(context.Background()), epoch: time.Now()}
+		arriving: newBudget(o.NodeReceiveBytes), desks: newDesks(), group: run.New(context.Background()), epoch: time.Now()}
 	g.handshakes.rate, g.handshakes.burst = rate.Limit(o.HandshakeRate), o.HandshakeBurst
+	g.admission.start(&g.opts)
 	g.upgrader = g.newUpgrader()
-	g.metrics = newMetrics(g.budget, g.arriving)
+	g.metrics = newMetrics(g.budget, g.arriving, &g.admission)
 	if err := g.metrics.register(o.Metrics); err != nil {
 		g.group.Stop()
 		return nil, err

@@ -3,7 +3,6 @@ package gateway
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 
 	"github.com/ackbus/ackbus/internal/pieces"
@@ -21,8 +20,10 @@ var (
 // An inbox holds the frame that a session is receiving, where it did not come at once. It is the reader's own, but for its atomics.
 type inbox struct {
 	budget *budget // of all inboxes of the node
-	buffer *[]byte // borrowed for the beginning, and for the whole in the end
+	desks  desks   // of the node
+	buffer *[]byte // borrowed for the beginning
 	rest   pieces.Collection
+	desk   []byte       // borrowed for the whole where there is a rest; nil: none
 	held   atomic.Int64 // what of the budget is held for rest
 	since  atomic.Int64 // the gateway's tick when the reader began to wait for the rest of a frame; 0: it does not
 	stale  bool         // since is set
@@ -80,12 +81,14 @@ func (in *inbox) add(p []byte, limit, end int) error {
 	return nil
 }
 
-// whole is the frame in one piece. It is valid, and counts against the budget, until clear.
+// whole is the frame in one piece. It is valid, and counts against the budget, until clear, which must come as soon as it is decoded.
 func (in *inbox) whole() []byte {
-	if in.rest.Len() > 0 {
-		*in.buffer = in.rest.MoveTo(slices.Grow(*in.buffer, in.rest.Len()))
+	if in.rest.Len() == 0 {
+		return *in.buffer
 	}
-	return *in.buffer
+	in.desk = append(in.desks.borrow(in.size()), *in.buffer...)
+	in.desk = in.rest.MoveTo(in.desk)
+	return in.desk
 }
 
 // await notes that the reader blocks in the midst of a frame.
@@ -107,6 +110,10 @@ func (in *inbox) clear() {
 	}
 	giveBuffer(in.buffer)
 	in.buffer = nil
+	if in.desk != nil {
+		in.desks.give(in.desk)
+		in.desk = nil
+	}
 	if held := in.held.Load(); held > 0 {
 		in.rest.Drop()
 		in.held.Store(0)

@@ -20,7 +20,7 @@ type metrics struct {
 	ackSeconds  prometheus.Histogram
 }
 
-func newMetrics(b, arriving *budget) *metrics {
+func newMetrics(b, arriving *budget, a *admission) *metrics {
 	m := &metrics{
 		connections: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "ackbus_connections",
 			Help: "Open connections of clients, those included that have not said hello yet."}, []string{"carrier"}),
@@ -40,6 +40,12 @@ func newMetrics(b, arriving *budget) *metrics {
 	receiveBytes := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ackbus_session_receive_bytes",
 		Help: "Bytes of frames of clients that have not come to their end, over all sessions."},
 		func() float64 { return float64(arriving.used.Load()) })
+	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ackbus_handshakes_waiting",
+		Help: "Clients that wait for their turn to be taken."},
+		func() float64 { return float64(a.waiting.Load()) })
+	refused := prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "ackbus_handshakes_refused_total",
+		Help: "Clients that were refused because too many waited for their turn."},
+		func() float64 { return float64(a.refused.Load()) })
 	for _, carrier := range []string{bus.CarrierWebSocket, bus.CarrierTCP} {
 		m.connections.WithLabelValues(carrier)
 	}
@@ -47,7 +53,7 @@ func newMetrics(b, arriving *budget) *metrics {
 		m.disconnects.WithLabelValues(code)
 	}
 	m.collectors = []prometheus.Collector{m.connections, m.disconnects, m.slowClients, m.unknownAcks, m.ackSeconds, queueBytes,
-		receiveBytes}
+		receiveBytes, waiting, refused}
 	return m
 }
 

@@ -136,7 +136,7 @@ func (s *session) join(ctx context.Context, f *frame) ([]byte, error) {
 		return sealAnswer(s.format, "ok", f.Ref), nil
 	}
 	if groups >= s.gw.opts.MaxGroups {
-		return nil, bus.Reject(codeOverloaded, fmt.Sprintf("a socket can be in %d groups at most", s.gw.opts.MaxGroups))
+		return nil, bus.Reject(codeForbidden, fmt.Sprintf("group: a socket can be in %d groups at most", s.gw.opts.MaxGroups))
 	}
 	if err := s.permitted(ctx, ActionJoin, f.Group, ""); err != nil {
 		return nil, err

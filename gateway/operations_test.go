@@ -97,6 +97,39 @@ func TestSendWithReceipt(t *testing.T) {
 	})
 }
 
+// TestGroupsBeyondTheLimit joins one more than allowed: the same code as for a hello with too many.
+func TestGroupsBeyondTheLimit(t *testing.T) {
+	eachCarrier(t, func(t *testing.T, subprotocol string) {
+		r := newRig(t, &Options{MaxGroups: 1})
+		c := r.login(subprotocol, "1")
+		c.say(fields{"type": "join", "ref": "a", "group": "g"})
+		c.expect("ok")
+		c.say(fields{"type": "join", "ref": "b", "group": "h"})
+		if f := c.expectError("forbidden"); f["ref"] != "b" || !strings.Contains(f["message"].(string), "1 groups at most") {
+			t.Errorf("error = %v", f)
+		}
+		c.say(fields{"type": "leave", "ref": "c", "group": "g"})
+		c.say(fields{"type": "join", "ref": "d", "group": "h"})
+		c.expect("ok")
+		c.expect("ok")
+	})
+}
+
+// TestKindsOfTargets names, to who sends to a kind that is none, those that can be sent to.
+func TestKindsOfTargets(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.login(SubprotocolJSON, "1")
+	for _, to := range []string{"planet:earth", "nobody", "all:x", ":x"} {
+		c.say(fields{"type": "send", "ref": 1, "to": to, "event": "e"})
+		text := c.expectError("bad_frame")["message"].(string)
+		if !strings.HasPrefix(text, "to: ") || !strings.HasSuffix(text, "(kinds: user, group, socket, node, topic) or all") {
+			t.Errorf("%s: %q", to, text)
+		}
+	}
+	c.say(fields{"type": "send", "ref": 1, "to": "method:m", "event": "e"})
+	c.expectError("forbidden")
+}
+
 func TestReservedTopics(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.login("", "1")

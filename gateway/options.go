@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -81,6 +82,12 @@ type Options struct {
 	// unlimited; the default burst is ten seconds' worth.
 	HandshakeRate  float64
 	HandshakeBurst int
+	// AdmitRate is how many sockets a second the node takes; AdmitBurst is how many at once. Further ones wait for their turn,
+	// AdmitWait and 4,096 at most, and are refused beyond (overloaded). Default: 500 for each processor, a fifth of a second's worth,
+	// and 5 s; a negative rate: as many as come; a negative wait: nobody waits.
+	AdmitRate  float64
+	AdmitBurst int
+	AdmitWait  time.Duration
 
 	// Logger takes what an operator should know. Default: slog.Default().
 	Logger *slog.Logger
@@ -102,6 +109,14 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	burst(&c.Burst, c.Rate)
 	burst(&c.HandshakeBurst, 10*c.HandshakeRate)
+	if c.AdmitRate == 0 {
+		c.AdmitRate = admitRate * float64(runtime.GOMAXPROCS(0))
+	}
+	burst(&c.AdmitBurst, c.AdmitRate/5)
+	if c.AdmitWait == 0 {
+		c.AdmitWait = 5 * time.Second
+	}
+	c.AdmitWait = max(c.AdmitWait, 0)
 	duration(&c.HelloTimeout, 5*time.Second)
 	duration(&c.PingInterval, 25*time.Second)
 	duration(&c.WriteTimeout, 10*time.Second)

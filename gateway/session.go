@@ -89,7 +89,7 @@ type session struct {
 
 func (g *Gateway) newSession(conn net.Conn, kind string, format bus.Format) *session {
 	s := &session{gw: g, conn: conn, kind: kind, format: format, since: time.Now(), place: -1,
-		inbox: inbox{budget: g.arriving}}
+		inbox: inbox{budget: g.arriving, desks: g.desks}}
 	s.heard.Store(g.tick.Load())
 	s.pinged = g.tick.Load()
 	if g.opts.Rate > 0 {

@@ -1,6 +1,9 @@
 package gateway
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // An ending is why a session closes.
 type ending struct {
@@ -28,6 +31,7 @@ var (
 	endStuck        = ending{code: 4008, text: "too slow", slow: true, hard: true}
 	endUnfinished   = ending{code: 1008, error: codeTimeout, text: "a frame was begun and not finished in time"}
 	endCrowded      = ending{code: 1013, text: "too much is being received by this node; try again later"}
+	endTooMany      = ending{code: 1013, error: codeOverloaded, text: errTooMany.Error()}
 	endBadFrames    = ending{code: 4009, text: "too many bad frames"}
 )
 
@@ -85,17 +89,17 @@ func (s *session) release(items []item) {
 	bytes := 0
 	for _, it := range items {
 		bytes += len(it.frame)
-		s.abandon(it)
+		s.abandon(it, len(items))
 	}
 	s.gw.budget.give(bytes)
 }
 
-// abandon settles one delivery that was not written, for the reason for which the session ended.
-func (s *session) abandon(it item) {
+// abandon settles one delivery of several that were not written, for the reason for which the session ended.
+func (s *session) abandon(it item, waiting int) {
 	switch {
 	case it.wait == nil:
 	case s.slow():
-		it.wait.ticket.Drop(dropCode, "the client was too slow")
+		it.wait.ticket.Drop(dropCode, fmt.Sprintf("the client was too slow: %d messages were waiting", waiting))
 	default:
 		it.wait.ticket.Close()
 	}

@@ -29,8 +29,9 @@ func (g *Gateway) ServeTCP(ctx context.Context, l net.Listener) error {
 		}
 		_ = l.Close() // Accept says what matters
 	})
+	paced := g.Listen(l)
 	for pause := time.Duration(0); ; {
-		conn, err := l.Accept()
+		conn, err := paced.Accept()
 		switch {
 		case err == nil:
 			pause = 0
@@ -47,23 +48,48 @@ func (g *Gateway) ServeTCP(ctx context.Context, l net.Listener) error {
 	}
 }
 
-// take begins the session of a connection, or refuses it.
+// take begins the session of a connection, at once or when it is its turn, or refuses it.
 func (g *Gateway) take(conn net.Conn) {
 	watchPeer(conn, g.opts.PingInterval)
-	s := g.newTCP(conn)
-	refused := endClosed
 	switch {
 	case g.refusal() != "":
-		refused.text = g.refusal()
+		g.refuse(conn, endClosed.because(g.refusal()))
+		return
 	case !g.handshakes.allow(conn.RemoteAddr().String(), time.Now()):
-		refused = ending{code: 1008, error: codeRateLimited, text: "too many connections from this address"}
+		g.refuse(conn, ending{code: 1008, error: codeRateLimited, text: "too many connections from this address"})
+		return
 	case !g.hub.reserve(g.opts.MaxConnections):
-		refused.text = "the node has all the connections that it takes"
-	default:
-		g.begin(s, nil)
+		g.refuse(conn, endClosed.because("the node has all the connections that it takes"))
 		return
 	}
-	s.shut(refused)
+	wait, ok := g.admission.turn(time.Now())
+	switch {
+	case !ok:
+		g.hub.cancel()
+		g.refuse(conn, endTooMany)
+	case wait <= 0:
+		g.begin(g.newTCP(conn), nil)
+	case !g.group.Go(func() { g.takeLater(conn, wait) }):
+		g.hub.cancel()
+		_ = conn.Close() // the gateway is closed
+	}
+}
+
+// takeLater is take for a connection that has its place in the hub and waits for its turn.
+func (g *Gateway) takeLater(conn net.Conn, wait time.Duration) {
+	_ = g.admission.wait(g.group.Context(), wait) // why it ended early, refusal knows
+	if refusal := g.refusal(); refusal != "" {
+		g.hub.cancel()
+		g.refuse(conn, endClosed.because(refusal))
+		return
+	}
+	g.begin(g.newTCP(conn), nil)
+}
+
+// refuse says why the connection is not taken, and closes it.
+func (g *Gateway) refuse(conn net.Conn, why ending) {
+	s := g.newTCP(conn)
+	s.shut(why)
 	if !g.group.Go(func() { s.run(nil) }) {
 		s.finish(errClosed)
 	}

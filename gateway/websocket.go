@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/ackbus/ackbus/bus"
+	"github.com/ackbus/ackbus/internal/plain"
 )
 
 // The subprotocols. A client that names none speaks JSON.
@@ -51,12 +53,17 @@ func (g *Gateway) newUpgrader() websocket.Upgrader {
 }
 
 // ServeHTTP upgrades the request to a WebSocket, whatever its path. It returns as soon as the session has begun: the session
-// lives in a goroutine of the gateway's own. Refused are requests that are no upgrade (426), of foreign origins (403), from an
-// address that connects too often (429), and all while the gateway drains, is full, or can't reach Redis (503).
+// lives in a goroutine of the gateway's own. Where many connect at a time, it waits for its turn. Refused are requests that are no
+// upgrade (426), have a garbled query (400), are of foreign origins (403), or from an address that connects too often (429), and all
+// while the gateway drains, is full, can't reach Redis, or has too many waiting (503).
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !websocket.IsWebSocketUpgrade(r) {
 		w.Header().Set("Upgrade", "websocket")
 		refuseUpgrade(w, http.StatusUpgradeRequired, codeBadRequest, "this is a WebSocket endpoint: want an upgrade")
+		return
+	}
+	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil { // part of it would not count, without a word
+		refuseUpgrade(w, http.StatusBadRequest, codeBadRequest, "the query can't be read: "+plain.Text(err))
 		return
 	}
 	refusal, code := g.refusal(), codeUnavailable
@@ -64,8 +71,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refusal, code = "the node has all the connections that it takes", codeOverloaded
 	}
 	if refusal != "" {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(g.opts.ReconnectDelay.Seconds()))))
-		refuseUpgrade(w, http.StatusServiceUnavailable, code, refusal)
+		g.unavailable(w, g.reconnectSeconds(), code, refusal)
 		return
 	}
 	if !g.handshakes.allow(r.RemoteAddr, time.Now()) {
@@ -74,6 +80,15 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuseUpgrade(w, http.StatusTooManyRequests, codeRateLimited, "too many connections from this address")
 		return
 	}
+	if !g.admit(w, r) {
+		g.hub.cancel()
+		return
+	}
+	g.upgrade(w, r)
+}
+
+// upgrade makes the session of a request whose place in the hub is reserved.
+func (g *Gateway) upgrade(w http.ResponseWriter, r *http.Request) {
 	ws, err := g.upgrader.Upgrade(hijacker{w}, r, nil)
 	if err != nil {
 		g.hub.cancel() // the upgrader has answered
@@ -91,6 +106,15 @@ const (
 	codeBadRequest  = "bad_request"
 	codeUnavailable = "unavailable"
 )
+
+// reconnectSeconds is in how many seconds a client should come again that was refused for what may last.
+func (g *Gateway) reconnectSeconds() int { return int(math.Ceil(g.opts.ReconnectDelay.Seconds())) }
+
+// unavailable refuses an upgrade for now.
+func (g *Gateway) unavailable(w http.ResponseWriter, retryAfter int, code, message string) {
+	w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
+	refuseUpgrade(w, http.StatusServiceUnavailable, code, message)
+}
 
 // refuseUpgrade answers in the form of the HTTP API.
 func refuseUpgrade(w http.ResponseWriter, status int, code, message string) {

@@ -138,7 +138,8 @@ func (s *session) takeBatch(b *batch) bool {
 }
 
 func (b *batch) add(it item, now time.Time) {
-	if !it.deadline.IsZero() && !now.Before(it.deadline) {
+	late := !it.deadline.IsZero() && !now.Before(it.deadline)
+	if late || it.wait != nil && !it.wait.ticket.Writing() {
 		b.expired = append(b.expired, it)
 		return
 	}

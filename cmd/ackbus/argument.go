@@ -35,6 +35,9 @@ func readData(arg string, in io.Reader) (bus.Body, error) {
 	if err != nil {
 		return bus.Body{}, usageError("data: %w%s", plain.Error(err), quotingHint(string(raw)))
 	}
+	if n := len(body.Raw()); n > api.DefaultMaxData {
+		return bus.Body{}, usageError("data: has %d bytes; %d are allowed", n, api.DefaultMaxData)
+	}
 	return body, nil
 }
 

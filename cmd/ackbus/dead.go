@@ -58,6 +58,9 @@ error, until it is retried or deleted.`,
 
 func (d *dead) run(cmd *cobra.Command, args []string) error {
 	action, id, err := d.read(args)
+	if err == nil {
+		err = checkQueue(args[0])
+	}
 	if err != nil {
 		return err
 	}

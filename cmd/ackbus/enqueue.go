@@ -75,7 +75,10 @@ func (e *enqueue) run(cmd *cobra.Command, args []string) error {
 	if e.job.UniqueFor > 0 && e.job.Unique == "" {
 		return usageError("--unique-for wants --unique")
 	}
-	var err error
+	err := checkQueue(args[0])
+	if err != nil {
+		return err
+	}
 	if e.job.Data, err = readData(args[1], cmd.InOrStdin()); err != nil {
 		return err
 	}

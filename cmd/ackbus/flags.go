@@ -5,9 +5,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
+	"github.com/ackbus/ackbus/bus"
 	"github.com/ackbus/ackbus/internal/plain"
 )
 
@@ -49,6 +51,24 @@ func oneOf(words ...string) func(string) (string, error) {
 			return text, nil
 		}
 		return "", fmt.Errorf("want %s", strings.Join(words, " or "))
+	}
+}
+
+// nodeName reads the readable name of a node.
+func nodeName(text string) (string, error) {
+	if _, err := bus.ParseAddress(bus.NodeNamed(text).String()); err != nil {
+		return "", fmt.Errorf("want 1 to %d bytes of UTF-8 without control characters", bus.MaxName)
+	}
+	return text, nil
+}
+
+// shortText reads a text of so many bytes at most.
+func shortText(most int) func(string) (string, error) {
+	return func(text string) (string, error) {
+		if len(text) > most || !utf8.ValidString(text) {
+			return "", fmt.Errorf("want %d bytes of UTF-8 at most", most)
+		}
+		return text, nil
 	}
 }
 

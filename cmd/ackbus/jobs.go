@@ -7,10 +7,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ackbus/ackbus/api"
 	"github.com/ackbus/ackbus/bus"
 	"github.com/ackbus/ackbus/internal/plain"
 	"github.com/ackbus/ackbus/worker"
 )
+
+// checkQueue refuses names that no queue has, before Redis is asked.
+func checkQueue(name string) error {
+	if _, err := api.ParseQueue(name); err != nil {
+		return usageError("bad queue %q: %w", clip(name), err)
+	}
+	return nil
+}
 
 // openJobs opens the queues on the Redis of a bus that was joined. A Redis that does not answer in time is unreachable.
 func (f *busFlags) openJobs(ctx context.Context, b *bus.Bus, opts *worker.Options) (*worker.Jobs, error) {

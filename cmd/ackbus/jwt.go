@@ -140,13 +140,24 @@ func (n *names) UnmarshalJSON(p []byte) error {
 	return nil
 }
 
+// errCritical is of a token whose header names extensions that a verifier must know. None is known here.
+var errCritical = errors.New("the token's header has crit: extensions that this node does not know")
+
+// keyFor refuses what the parser would let pass (RFC 7515, section 4.1.11).
+func (v *verifier) keyFor(token *jwt.Token) (any, error) {
+	if _, has := token.Header["crit"]; has {
+		return nil, errCritical
+	}
+	return v.key, nil
+}
+
 // authenticate says who the token speaks for, or why it does not.
 func (v *verifier) authenticate(_ context.Context, c gateway.Credentials) (gateway.Identity, error) {
 	if c.Token == "" {
 		return gateway.Identity{}, bus.Reject("unauthorized", "a token is needed")
 	}
 	var said claims
-	_, err := v.parser.ParseWithClaims(c.Token, &said, func(*jwt.Token) (any, error) { return v.key, nil })
+	_, err := v.parser.ParseWithClaims(c.Token, &said, v.keyFor)
 	if err != nil {
 		return gateway.Identity{}, bus.Reject("unauthorized", tokenFault(err))
 	}
@@ -159,6 +170,8 @@ func (v *verifier) authenticate(_ context.Context, c gateway.Credentials) (gatew
 // tokenFault says what is wrong with a token, without the details that would help to forge one.
 func tokenFault(err error) string {
 	switch {
+	case errors.Is(err, errCritical):
+		return errCritical.Error()
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return "the token has expired"
 	case errors.Is(err, jwt.ErrTokenNotValidYet), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):

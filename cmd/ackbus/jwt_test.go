@@ -87,6 +87,26 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// A token whose header asks for extensions is refused, whatever they are, for none is known (RFC 7515, section 4.1.11).
+func TestCriticalHeader(t *testing.T) {
+	hook, err := (&authFlags{mode: authJWT, secret: secret}).authenticate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, critical := range []any{[]string{"exp"}, []string{"b64"}, []string{}, "exp", nil} {
+		token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "42", "exp": inAnHour()})
+		token.Header["crit"], token.Header["b64"] = critical, true
+		text, err := token.SignedString([]byte(secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = hook(t.Context(), gateway.Credentials{Token: text})
+		if refused, ok := errors.AsType[*bus.Rejection](err); !ok || !strings.Contains(refused.Message, "crit") {
+			t.Errorf("crit %v: %v", critical, err)
+		}
+	}
+}
+
 func TestPublicKeys(t *testing.T) {
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

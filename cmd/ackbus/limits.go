@@ -18,6 +18,7 @@ type limitFlags struct {
 	groups        int
 	rate          float64
 	handshakeRate float64
+	admitRate     float64
 	apiRate       float64
 }
 
@@ -30,13 +31,15 @@ func (l *limitFlags) add(flags *pflag.FlagSet) {
 	parsed(flags, &l.rate, "rate", "n", "0", "how many frames a second a client may send, acknowledgements aside; 0: no limit", perSecond)
 	parsed(flags, &l.handshakeRate, "handshake-rate", "n", "0", "how many sockets a second one remote address may open; 0: no limit",
 		perSecond)
+	parsed(flags, &l.admitRate, "admit-rate", "n", "0", "how many sockets a second the node takes, while others wait for their turn; "+
+		"0: 500 for each processor, -1: no limit", perSecondOrOff)
 	parsed(flags, &l.apiRate, "api-rate", "n", "0", "how many HTTP calls a second each API key may make; 0: no limit", perSecond)
 }
 
 func (l *limitFlags) apply(o *gateway.Options) {
 	o.MaxConnections, o.MaxFrame, o.MaxGroups = l.connections, l.frame, l.groups
 	o.QueueMessages, o.QueueBytes = l.queueMessages, l.queueBytes
-	o.Rate, o.HandshakeRate = l.rate, l.handshakeRate
+	o.Rate, o.HandshakeRate, o.AdmitRate = l.rate, l.handshakeRate, l.admitRate
 }
 
 func count(text string) (int, error) {
@@ -53,6 +56,18 @@ func atLeastOne(text string) (int, error) {
 		return 0, errors.New("want a whole number, 1 or more")
 	}
 	return n, nil
+}
+
+// perSecondOrOff is perSecond, but for -1.
+func perSecondOrOff(text string) (float64, error) {
+	if text == "-1" {
+		return -1, nil
+	}
+	f, err := perSecond(text)
+	if err != nil {
+		return 0, errors.New("want a number from 0 to 1e9, or -1")
+	}
+	return f, nil
 }
 
 func perSecond(text string) (float64, error) {

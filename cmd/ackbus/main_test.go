@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/ackbus/ackbus/api"
 	"github.com/ackbus/ackbus/internal/leak"
 )
 
@@ -39,6 +41,10 @@ func here(t *testing.T, env map[string]string, args ...string) result {
 }
 
 func TestUsageErrors(t *testing.T) {
+	large := filepath.Join(t.TempDir(), "large")
+	if err := os.WriteFile(large, []byte(`"`+strings.Repeat("x", api.DefaultMaxData-1)+`"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args  string
 		words []string
@@ -90,6 +96,20 @@ func TestUsageErrors(t *testing.T) {
 		{"call", []string{"arg"}},
 		{"call m 1 2", []string{"arg"}},
 		{"call m hello", []string{"not JSON", `'"hello"'`}},
+		{"enqueue a/b 1", []string{"bad queue", "slashes"}},
+		{"work a{b --exec true", []string{"bad queue", "braces"}},
+		{"work q --exec true --admin 7070", []string{"--admin", "host:port"}},
+		{"reply m --exec true --admin x:y", []string{"--admin", "port from 0"}},
+		{"queues a/b", []string{"bad queue", "1 to 128"}},
+		{"dead a/b retry --all", []string{"bad queue", "slashes"}},
+		{"reply m --exec true --name " + strings.Repeat("x", 256), []string{"--name", "1 to 255"}},
+		{"reply m --exec true --description " + strings.Repeat("x", 1025), []string{"--description", "1024 bytes"}},
+		{"reply m --exec true --method-version " + strings.Repeat("x", 65), []string{"--method-version", "64 bytes"}},
+		{"serve --name " + strings.Repeat("x", 256), []string{"--name", "1 to 255"}},
+		{"request planet:x e", []string{"kinds: user, group, socket, node, topic) or all"}},
+		{"call m @" + large, []string{"data", "1048577 bytes; 1048576 are allowed"}},
+		{"enqueue q @" + large, []string{"data", "1048576"}},
+		{"publish user:1 e @" + large, []string{"data", "1048576"}},
 		{"call m@x", []string{"bad method", "@"}},
 		{"call ackbus.m", []string{"bad method", "ackbus."}},
 		{"call m --timeout 11m", []string{"--timeout", "1ms to 10m"}},

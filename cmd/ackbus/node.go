@@ -123,7 +123,7 @@ func (n *node) ready() error {
 
 // serve starts a goroutine a listener.
 func (n *node) serve(ports *ports) {
-	n.listener("HTTP", func() error { return n.http.Serve(ports.http) })
+	n.listener("HTTP", func() error { return n.http.Serve(n.gateway.Listen(ports.http)) })
 	if ports.tcp != nil {
 		n.listener("TCP", func() error { return n.gateway.ServeTCP(n.group.Context(), ports.tcp) })
 	}

@@ -45,6 +45,11 @@ func (q *queues) run(cmd *cobra.Command, args []string) error {
 	if len(args) == 2 && args[1] != pauseQueue && args[1] != resumeQueue {
 		return usageError("bad action %q: want %s or %s", clip(args[1]), pauseQueue, resumeQueue)
 	}
+	if len(args) > 0 {
+		if err := checkQueue(args[0]); err != nil {
+			return err
+		}
+	}
 	ctx, stop := signalled(cmd.Context())
 	defer stop()
 	jobs, done, err := q.bus.queuesAsObserver(ctx, cmd, q.log)

@@ -50,8 +50,9 @@ it at once. Several replies for one method share its calls.`,
 }
 
 func (r *reply) addMethod(flags *pflag.FlagSet) {
-	flags.StringVar(&r.description, "description", "", "what the method does, for the listing")
-	flags.StringVar(&r.version, "method-version", "", "version of the method, for the listing")
+	const maxDescription, maxVersion = 1024, 64 // as in package rpc
+	parsed(flags, &r.description, "description", "string", "", "what the method does, for the listing", shortText(maxDescription))
+	parsed(flags, &r.version, "method-version", "string", "", "version of the method, for the listing", shortText(maxVersion))
 	flags.BoolVar(&r.idempotent, "idempotent", false, "a call may be run twice: one that may have run goes to another instance")
 }
 
@@ -69,13 +70,15 @@ func (r *reply) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	defer r.admin.close()
 	defer r.running.Wait() // a program is ended within a second and a bit of its context's end
 	defer func() { _ = b.Close() }()
 	server, err := r.serve(ctx, b, args[0], log)
 	if err != nil {
 		return err
 	}
-	log.Info("ready", "method", args[0], "node", b.Node().Name, "id", b.Node().ID, "concurrency", r.concurrency)
+	log.Info("ready", "method", args[0], "node", b.Node().Name, "id", b.Node().ID, "concurrency", r.concurrency,
+		"admin", r.admin.url())
 	<-ctx.Done()
 	log.Info("draining", "up_to", r.drain.String())
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.drain)
@@ -88,7 +91,11 @@ func (r *reply) run(cmd *cobra.Command, args []string) error {
 }
 
 func (r *reply) serve(ctx context.Context, b *bus.Bus, method string, log *slog.Logger) (*rpc.Server, error) {
-	server, err := rpc.NewServer(b, &rpc.ServerOptions{Logger: log})
+	metrics, err := rpc.Metrics(r.registry)
+	if err != nil {
+		return nil, err
+	}
+	server, err := rpc.NewServer(b, &rpc.ServerOptions{Logger: log, Interceptors: []rpc.Interceptor{metrics}})
 	if err != nil {
 		return nil, err
 	}

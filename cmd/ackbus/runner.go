@@ -3,11 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -23,6 +25,9 @@ type runner struct {
 	concurrency int
 	name        string
 	drain       time.Duration
+	adminAt     string // or off
+	admin       *adminPort
+	registry    *prometheus.Registry
 	running     sync.WaitGroup // the programs
 }
 
@@ -31,8 +36,9 @@ func (r *runner) add(flags *pflag.FlagSet, items, who string) {
 	r.bus.addObserver(flags)
 	flags.StringVar(&r.exec, "exec", "", "command that "+r.purpose+" (needed)")
 	parsed(flags, &r.concurrency, "concurrency", "n", "4", "how many "+items+" to run at once", atLeastOne)
-	flags.StringVar(&r.name, "name", "", "readable name of the "+who+" (default the host's name)")
+	parsed(flags, &r.name, "name", "string", "", "readable name of the "+who+" (default the host's name)", nodeName)
 	parsed(flags, &r.drain, "drain", "duration", "30s", "how long SIGTERM waits for "+items+" that run", between(0, time.Hour))
+	flags.StringVar(&r.adminAt, "admin", off, "address of metrics, health and profiles, or "+off)
 }
 
 func (r *runner) check() error {
@@ -42,10 +48,22 @@ func (r *runner) check() error {
 	return nil
 }
 
-// open attaches the node.
-func (r *runner) open(ctx context.Context, cmd *cobra.Command, log *slog.Logger) (*bus.Bus, error) {
-	b, err := r.bus.open(ctx, &bus.Options{Name: cmp.Or(r.name, hostname()), Logger: log}, nil)
-	return b, r.bus.hint(cmd, err)
+// open attaches the node, and shows it to operators. The caller calls close.
+func (r *runner) open(ctx context.Context, cmd *cobra.Command, log *slog.Logger) (b *bus.Bus, err error) {
+	r.registry = newRegistry()
+	if r.admin, err = listenAdmin(ctx, r.adminAt); err != nil {
+		return nil, err
+	}
+	b, err = r.bus.open(ctx, &bus.Options{Name: cmp.Or(r.name, hostname()), Logger: log, Metrics: r.registry}, nil)
+	if err != nil {
+		r.admin.close()
+		return nil, r.bus.hint(cmd, err)
+	}
+	if err := r.admin.serve(r.registry, b.Ready, log); err != nil {
+		r.admin.close()
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
 }
 
 // launch runs the program once. ctx bounds the run.

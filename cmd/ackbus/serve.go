@@ -59,7 +59,7 @@ func (s *serve) add(flags *pflag.FlagSet) {
 	flags.StringVar(&s.admin, "admin", off, "address of metrics, health, profiles and the live page, or "+off+
 		": all but profiles stand at --listen")
 	flags.StringVar(&s.embedded, "embedded", embeddedAddress, "address of the embedded Redis; the default gives way to any free port")
-	flags.StringVar(&s.name, "name", "", "readable name of the node (default the host's name)")
+	parsed(flags, &s.name, "name", "string", "", "readable name of the node (default the host's name)", nodeName)
 	flags.BoolVar(&s.insecure, "insecure", false, "listen beyond loopback although --auth is none")
 	parsed(flags, &s.drain, "drain", "duration", "30s", "how long SIGTERM waits for acknowledgements in flight", between(0, time.Hour))
 	flags.StringSliceVar(&s.origins, "allowed-origin", nil, "origin whose pages may connect and call, as in https://app.example "+

@@ -48,6 +48,9 @@ func (w *work) run(cmd *cobra.Command, args []string) error {
 	if err := w.check(); err != nil {
 		return err
 	}
+	if err := checkQueue(args[0]); err != nil {
+		return err
+	}
 	ctx, stop := signalled(cmd.Context())
 	defer stop()
 	log := w.log.logger(cmd.ErrOrStderr())
@@ -55,7 +58,8 @@ func (w *work) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	jobs, err := w.bus.openJobs(ctx, b, &worker.Options{Logger: log})
+	defer w.admin.close()
+	jobs, err := w.bus.openJobs(ctx, b, &worker.Options{Logger: log, Metrics: w.registry})
 	if err != nil {
 		_ = b.Close() // what counts is why there are no queues
 		return w.bus.hint(cmd, err)
@@ -63,7 +67,8 @@ func (w *work) run(cmd *cobra.Command, args []string) error {
 	defer closeJobs(jobs, b, log)
 	pool := jobs.Pool(&worker.PoolOptions{Drain: negativeIfNone(w.drain)})
 	pool.HandleBody(args[0], w.handler(log), worker.Concurrency(w.concurrency))
-	log.Info("working", "queue", args[0], "node", b.Node().Name, "id", b.Node().ID, "concurrency", w.concurrency)
+	log.Info("working", "queue", args[0], "node", b.Node().Name, "id", b.Node().ID, "concurrency", w.concurrency,
+		"admin", w.admin.url())
 	quit := context.AfterFunc(ctx, func() { log.Info("draining", "up_to", w.drain.String()) })
 	defer quit()
 	err = pool.Run(ctx)

@@ -10,16 +10,14 @@ import (
 	"os"
 	"os/exec"
 
-	"github.com/ackbus/ackbus/internal/chaos/client"
 	"github.com/ackbus/ackbus/internal/chaos/history"
 	"github.com/ackbus/ackbus/internal/chaos/link"
-	"github.com/ackbus/ackbus/internal/chaos/publisher"
 	"github.com/ackbus/ackbus/internal/redistest"
 	"github.com/ackbus/ackbus/internal/run"
 )
 
-// actor is the name of this process in histories: it carries the bytes of all links.
-const actor = "chaos"
+// itself is the name of this process in histories: it carries the bytes of all links.
+const itself = "chaos"
 
 // A cluster is everything that runs.
 type cluster struct {
@@ -30,33 +28,30 @@ type cluster struct {
 	links      []*link.Link
 	nodes      []*node
 	clients    *process
-	publishers []*source
-	network    *network   // nil: none
-	children   *run.Group // waits for processes
+	publishers []*player
+	instances  []*player       // that serve methods
+	callers    []*player       // of these
+	workmen    []*player       // who work at jobs
+	clerks     []*player       // who enqueue those
+	network    *network        // nil: none
+	clocks     map[string]bool // of whom there is a file for it
+	children   *run.Group      // waits for processes
 	linked     *run.Group
 }
 
-// A source is a publisher's process, started again under a new name each time: it counts from one.
-type source struct {
-	settings publisher.Settings // its Name is that of the first incarnation, without number
-	link     *link.Link         // to Redis, or nil
-	times    int
-	proc     *process
-	name     string // of the incarnation of the moment
-}
-
 func newCluster(ctx context.Context, o *Options) (*cluster, error) {
-	log, err := history.Create(o.Dir, actor)
+	log, err := history.Create(o.Dir, itself)
 	if err != nil {
 		return nil, err
 	}
 	unbound := context.WithoutCancel(ctx)
-	c := &cluster{opts: o, log: log, delays: newDelays(log), children: run.New(unbound), linked: run.New(unbound)}
-	c.linked.Go(func() { log.Watch(c.linked.Context(), actor) })
-	if c.redis, err = redistest.Run(ctx, c.connect(ctx)...); err != nil {
+	c := &cluster{opts: o, log: log, delays: newDelays(log), clocks: make(map[string]bool),
+		children: run.New(unbound), linked: run.New(unbound)}
+	c.linked.Go(func() { log.Watch(c.linked.Context(), itself) })
+	if c.redis, err = redistest.Run(ctx, append(c.keep(), c.connect(ctx)...)...); err != nil {
 		return c, err
 	}
-	c.delays.set(actor, os.Getpid())
+	c.delays.set(itself, os.Getpid())
 	c.linked.Go(func() { c.watchRedis(c.linked.Context()) })
 	c.linked.Go(func() { c.delays.watch(c.linked.Context(), c.redis.PID) })
 	// The third has no link: what a link does to a connection is not what Redis itself does to it.
@@ -117,13 +112,16 @@ func (c *cluster) newLink(target string) (*link.Link, error) {
 }
 
 // role starts this program again in a role, and returns once it stands.
-func (c *cluster) role(ctx context.Context, name, incarnation string, r role) (*process, error) {
-	self, err := os.Executable()
+func (c *cluster) role(ctx context.Context, name, incarnation string, r role, env ...string) (*process, error) {
+	program, err := c.opts.Actors, error(nil)
+	if program == "" {
+		program, err = os.Executable()
+	}
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(context.Background(), self)
-	cmd.Env = append(os.Environ(), RoleEnv+"=1")
+	cmd := exec.CommandContext(context.Background(), program)
+	cmd.Env = append(append(os.Environ(), RoleEnv+"=1"), env...)
 	p, err := c.start(name, incarnation, cmd)
 	if err != nil {
 		return nil, err
@@ -133,67 +131,6 @@ func (c *cluster) role(ctx context.Context, name, incarnation string, r role) (*
 	}
 	err = p.await(ctx, "ready", func(line string) bool { return line == readyLine })
 	return p, err
-}
-
-// populate starts the clients, and returns once they are all connected, and then the publishers.
-func (c *cluster) populate(ctx context.Context) error {
-	s := client.Settings{Dir: c.opts.Dir, Name: client.Actor, Seed: c.opts.Seed, Clients: c.opts.Clients}
-	var entries []publisher.Node
-	for _, n := range c.nodes {
-		s.Nodes = append(s.Nodes, n.forClients())
-		entries = append(entries, n.forPublishers())
-	}
-	var err error
-	if c.clients, err = c.role(ctx, client.Actor, client.Actor, role{Clients: &s}); err != nil {
-		return err
-	}
-	l, err := c.newLink(c.redis.Addr())
-	if err != nil {
-		return err
-	}
-	common := publisher.Settings{
-		Dir: c.opts.Dir, Seed: c.opts.Seed, Rate: c.opts.Rate, Chosen: c.opts.Chosen, Clients: c.opts.Clients, Groups: client.Groups,
-	}
-	one, two, three := common, common, common
-	one.Name, one.Redis = "bus-1", c.redis.URL()
-	two.Name, two.Redis, two.Observer = "bus-2", "redis://"+l.Addr()+"/0", true
-	three.Name, three.Nodes = "http-1", entries
-	c.publishers = []*source{{settings: one}, {settings: two, link: l}, {settings: three}}
-	for i, p := range c.publishers {
-		p.settings.Seed += uint64(i) << 32
-		if err := c.startSource(ctx, p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *cluster) startSource(ctx context.Context, p *source) error {
-	p.times++
-	p.name = fmt.Sprintf("%s.%d", p.settings.Name, p.times)
-	s := p.settings
-	s.Name = p.name
-	s.Seed += uint64(p.times)
-	var err error
-	p.proc, err = c.role(ctx, p.name, p.name, role{Publisher: &s})
-	return err
-}
-
-// leave ends the publishers, whose calls have their say, and then the clients.
-func (c *cluster) leave() error {
-	ends := run.New(context.Background()) // each end has a bound of its own
-	errs := make([]error, len(c.publishers)+1)
-	for i, p := range c.publishers {
-		if p.proc != nil {
-			ends.Go(func() { errs[i] = p.proc.end(p.proc.in.Close) })
-		}
-	}
-	ends.Stop()
-	ends.Wait()
-	if c.clients != nil {
-		errs[len(c.publishers)] = c.clients.end(c.clients.in.Close)
-	}
-	return errors.Join(errs...)
 }
 
 // close ends whatever still runs. The nodes drain.

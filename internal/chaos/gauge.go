@@ -79,7 +79,7 @@ func readMetrics(text io.Reader) (map[string]float64, error) {
 func (c *cluster) gaugeRedis(ctx context.Context) (map[string]float64, error) {
 	admin := c.redis.Client()
 	defer admin.Close()
-	keys, err := admin.DBSize(ctx).Result()
+	keys, err := c.countKeys(ctx)
 	if err != nil {
 		return nil, err
 	}

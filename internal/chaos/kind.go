@@ -45,7 +45,7 @@ func kinds() []kind {
 	for _, group := range []struct {
 		kinds  []kind
 		weight int
-	}{{processKinds(), 5}, {redisKinds(), 3}, {linkKinds(), 1}, {networkKinds(), 3}} {
+	}{{processKinds(), 5}, {playerKinds(), 4}, {redisKinds(), 3}, {linkKinds(), 1}, {networkKinds(), 3}, {clockKinds(), 4}} {
 		for _, k := range group.kinds {
 			k.weight = group.weight
 			all = append(all, k)
@@ -57,16 +57,13 @@ func kinds() []kind {
 func oneNode(c *cluster, target int) []string { return []string{c.nodes[target].name} }
 func redisItself(*cluster, int) []string      { return []string{"redis"} }
 func allClients(*cluster, int) []string       { return []string{"clients"} }
-func onePublisher(c *cluster, target int) []string {
-	return []string{c.publishers[target].name}
-}
 
 // clientsOf is the link between the clients and a node: what it does is nobody's fault but the link's.
 func clientsOf(c *cluster, target int) []string { return []string{"clients", c.nodes[target].name} }
 
 func nothing(context.Context, *cluster, int) error { return nil }
 
-// processKinds are faults of nodes, clients and publishers as processes.
+// processKinds are faults of nodes and clients as processes.
 func processKinds() []kind {
 	const ms, s = time.Millisecond, time.Second
 	return []kind{
@@ -79,18 +76,6 @@ func processKinds() []kind {
 		{name: "clients stopped", least: 100 * ms, most: 4 * s, targets: 1, touches: allClients,
 			begin: func(_ context.Context, c *cluster, _ int) error { return c.clients.signal(stopSignal) },
 			heal:  func(_ context.Context, c *cluster, _ int) error { return c.clients.signal(goOnSignal) }},
-		{name: "publisher killed", least: 50 * ms, most: 2 * s, targets: 3, touches: onePublisher, does: history.Kills,
-			begin: killPublisher,
-			heal: func(ctx context.Context, c *cluster, target int) error {
-				return c.startSource(ctx, c.publishers[target])
-			}},
-		{name: "publisher stopped", least: 100 * ms, most: 6 * s, targets: 3, touches: onePublisher,
-			begin: func(_ context.Context, c *cluster, target int) error {
-				return c.publishers[target].proc.signal(stopSignal)
-			},
-			heal: func(_ context.Context, c *cluster, target int) error {
-				return c.publishers[target].proc.signal(goOnSignal)
-			}},
 	}
 }
 
@@ -122,10 +107,5 @@ func restartNode(ctx context.Context, c *cluster, target int) error {
 		return err
 	}
 	c.watched(n)
-	return nil
-}
-
-func killPublisher(_ context.Context, c *cluster, target int) error {
-	c.publishers[target].proc.kill()
 	return nil
 }

@@ -52,8 +52,11 @@ const withoutRedis = "can't reach Redis"
 
 func (c *cluster) tryNode(ctx context.Context, n *node) error {
 	n.times++
-	var err error
-	if n.proc, err = c.start(n.name, fmt.Sprintf("%s.%d", n.name, n.times), c.serve(n)); err != nil {
+	clock, err := c.ownClock(n.name)
+	if err != nil {
+		return err
+	}
+	if n.proc, err = c.start(n.name, fmt.Sprintf("%s.%d", n.name, n.times), c.serve(n, clock)); err != nil {
 		return err
 	}
 	n.proc.excuse(withoutRedis)
@@ -81,7 +84,7 @@ func (c *cluster) tryNode(ctx context.Context, n *node) error {
 }
 
 // serve is the command of a node.
-func (c *cluster) serve(n *node) *exec.Cmd {
+func (c *cluster) serve(n *node, env []string) *exec.Cmd {
 	host := "127.0.0.1"
 	if n.network != nil {
 		host = n.network.toOthers.itsAddr
@@ -96,7 +99,7 @@ func (c *cluster) serve(n *node) *exec.Cmd {
 			cmd.Env = append(cmd.Env, one)
 		}
 	}
-	cmd.Env = append(cmd.Env, "ACKBUS_LOG_FORMAT=json", "GORACE=halt_on_error=0")
+	cmd.Env = append(append(cmd.Env, "ACKBUS_LOG_FORMAT=json", "GORACE=halt_on_error=0"), env...)
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ackbus/ackbus/internal/chaos/history"
+	"github.com/ackbus/ackbus/internal/chaos/skew"
 )
 
 // Options say how long and how hard a run is.
@@ -20,11 +22,19 @@ type Options struct {
 	Duration time.Duration
 	// Rate is how many calls each of the three publishers begins in a second. Default: 100.
 	Rate int
+	// Calls is how many calls of methods begin in a second. Default: 30; negative: none, and nobody serves any.
+	Calls int
+	// Jobs is how many jobs are enqueued in a second. Default: 20; negative: none, and nobody works.
+	Jobs int
 	// Dir is where the histories and logs go; it must be empty. Default: a new temporary directory, in memory where there is room: a slow
 	// disk would hold everybody up.
 	Dir string
 	// Ackbus is the binary of the nodes.
 	Ackbus string
+	// Actors is the program of all others, which plays roles (see RoleEnv). Default: the one that runs.
+	Actors string
+	// Clocks says that both programs were built so that their clocks can be set (BuildWithClocks).
+	Clocks bool
 	// Namespaces puts a node into a network namespace, where that is permitted, so that its cables can be unplugged.
 	Namespaces bool
 	// Chosen has some calls made again under an ID that the publisher chose. Nodes remember those for 30 s, so the end takes longer.
@@ -40,7 +50,11 @@ type Options struct {
 	Out io.Writer
 }
 
-const defaultRate = 100
+const (
+	defaultRate  = 100
+	defaultCalls = 30
+	defaultJobs  = 20
+)
 
 // clients is how many of each manner there are by default.
 func clients() map[string]int {
@@ -49,9 +63,9 @@ func clients() map[string]int {
 
 func (o *Options) withDefaults() (Options, error) {
 	filled := *o
-	if filled.Rate == 0 {
-		filled.Rate = defaultRate
-	}
+	filled.Rate = cmp.Or(filled.Rate, defaultRate)
+	filled.Calls = cmp.Or(filled.Calls, defaultCalls)
+	filled.Jobs = cmp.Or(filled.Jobs, defaultJobs)
 	if filled.Clients == nil {
 		filled.Clients = clients()
 	}
@@ -68,14 +82,31 @@ func (o *Options) withDefaults() (Options, error) {
 
 // Build compiles the binary of the nodes into a directory, with the race detector if wanted, and returns its path.
 func Build(ctx context.Context, dir string, raced bool) (string, error) {
-	path := filepath.Join(dir, "ackbus")
-	args := []string{"build", "-o", path}
+	return build(ctx, dir, "ackbus", "cmd/ackbus", raced)
+}
+
+// BuildWithClocks compiles the binary of the nodes, and that of all others, so that the clock of each process can be set.
+func BuildWithClocks(ctx context.Context, dir string, raced bool) (ackbus, actors string, err error) {
+	overlay, err := skew.Overlay(ctx, dir)
+	if err != nil {
+		return "", "", err
+	}
+	if ackbus, err = build(ctx, dir, "ackbus", "cmd/ackbus", raced, "-overlay", overlay); err != nil {
+		return "", "", err
+	}
+	actors, err = build(ctx, dir, "actors", "internal/chaos/cmd/chaos", raced, "-overlay", overlay)
+	return ackbus, actors, err
+}
+
+func build(ctx context.Context, dir, name, source string, raced bool, args ...string) (string, error) {
+	path := filepath.Join(dir, name)
+	args = append([]string{"build", "-o", path}, args...)
 	if raced {
 		args = append(args, "-race")
 	}
-	out, err := exec.CommandContext(ctx, "go", append(args, "github.com/ackbus/ackbus/cmd/ackbus")...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", append(args, "github.com/ackbus/ackbus/"+source)...).CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("chaos: build the nodes: %w\n%s", err, out)
+		return "", fmt.Errorf("chaos: build %s: %w\n%s", name, err, out)
 	}
 	return path, nil
 }

@@ -7,8 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/signal"
 
+	"github.com/ackbus/ackbus/internal/chaos/actor"
 	"github.com/ackbus/ackbus/internal/chaos/client"
+	"github.com/ackbus/ackbus/internal/chaos/job"
+	"github.com/ackbus/ackbus/internal/chaos/method"
 	"github.com/ackbus/ackbus/internal/chaos/publisher"
 	"github.com/ackbus/ackbus/internal/run"
 )
@@ -23,9 +27,14 @@ const readyLine = "ready"
 type role struct {
 	Clients   *client.Settings    `json:"clients,omitempty"`
 	Publisher *publisher.Settings `json:"publisher,omitempty"`
+	Instance  *actor.Settings     `json:"instance,omitempty"`
+	Caller    *actor.Settings     `json:"caller,omitempty"`
+	Workman   *actor.Settings     `json:"workman,omitempty"`
+	Clerk     *actor.Settings     `json:"clerk,omitempty"`
 }
 
-// Play plays the role that the first line of in describes, until in ends: so no role outlives who started it.
+// Play plays the role that the first line of in describes, until in ends, so that no role outlives who started it, or until the process is
+// told to drain.
 func Play(in io.Reader, out io.Writer) error {
 	lines := bufio.NewReader(in)
 	line, err := lines.ReadBytes('\n')
@@ -36,7 +45,9 @@ func Play(in io.Reader, out io.Writer) error {
 	if err := json.Unmarshal(line, &r); err != nil {
 		return fmt.Errorf("chaos: read the role: %w", err)
 	}
-	life := run.New(context.Background())
+	told, stop := signal.NotifyContext(context.Background(), drainSignal)
+	defer stop()
+	life := run.New(told)
 	life.Go(func() {
 		_, _ = io.Copy(io.Discard, lines) // its end is what counts
 		life.Stop()
@@ -47,6 +58,14 @@ func Play(in io.Reader, out io.Writer) error {
 		err = client.Run(life.Context(), r.Clients, ready)
 	case r.Publisher != nil:
 		err = publisher.Run(life.Context(), r.Publisher, ready)
+	case r.Instance != nil:
+		err = method.Serve(life.Context(), r.Instance, ready)
+	case r.Caller != nil:
+		err = method.Call(life.Context(), r.Caller, ready)
+	case r.Workman != nil:
+		err = job.Work(life.Context(), r.Workman, ready)
+	case r.Clerk != nil:
+		err = job.Enqueue(life.Context(), r.Clerk, ready)
 	default:
 		err = errors.New("chaos: a role of nothing")
 	}

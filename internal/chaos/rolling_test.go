@@ -39,7 +39,7 @@ func TestRollingRestarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	var told strings.Builder
-	v, dir, err := chaos.Run(ctx, chaos.Options{Seed: 1, Restarts: times, Rate: rate, Ackbus: ackbus, Out: &told,
+	v, dir, err := chaos.Run(ctx, chaos.Options{Seed: 1, Restarts: times, Rate: rate, Calls: -1, Jobs: -1, Ackbus: ackbus, Out: &told,
 		Clients: clients})
 	if err != nil {
 		t.Fatalf("%v\n%s\nlogs in %s", err, &told, dir)

@@ -66,7 +66,10 @@ func play(ctx context.Context, o *Options, steps []step) (err error) {
 	if err := c.leave(); err != nil {
 		return err
 	}
-	return c.gaugeUntilEmpty(ctx, before)
+	if err := c.gaugeUntilEmpty(ctx, before); err != nil {
+		return err
+	}
+	return c.tellJobs()
 }
 
 // settle waits until all nodes know each other, and measures what they hold then.

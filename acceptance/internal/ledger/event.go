@@ -1,17 +1,11 @@
 package ledger
 
 import (
-	"bufio"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"sync"
 	"time"
-)
 
-const extension = ".events"
+	"github.com/ackbus/ackbus/internal/chaos/eventfile"
+)
 
 // The kinds of events.
 const (
@@ -38,74 +32,30 @@ type Event struct {
 }
 
 // A Log is the event file of one process. Its methods may be called from many goroutines.
-type Log struct {
-	mu   sync.Mutex // guards what is below: one event is one write
-	file *os.File
-	err  error // the first that a write gave
-}
+type Log struct{ file *eventfile.File }
 
 // Create opens a new event file in a directory. A file that exists is an error: each process has its own.
 func Create(dir, name string) (*Log, error) {
-	file, err := os.OpenFile(filepath.Join(dir, name+extension), os.O_CREATE|os.O_EXCL|os.O_APPEND|os.O_WRONLY, 0o600)
+	file, err := eventfile.Create(dir, name)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
-	return &Log{file: file}, nil
+	return &Log{file}, nil
 }
 
 // Append writes an event, with the time of now. Once it has returned, no kill of the process takes the event back.
 func (l *Log) Append(e Event) {
-	e.At = time.Now().UnixNano()
-	line, err := json.Marshal(e)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err == nil {
-		_, err = l.file.Write(append(line, '\n'))
-	}
-	if l.err == nil && err != nil {
-		l.err = fmt.Errorf("ledger: append: %w", err)
-	}
+	l.file.Append(func() any {
+		e.At = time.Now().UnixNano()
+		return e
+	})
 }
 
 // Close closes the file. Its error is the first that anything gave: with one the ledger is worth nothing.
-func (l *Log) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return errors.Join(l.err, l.file.Close())
-}
+func (l *Log) Close() error { return l.file.Close() }
 
 // Read reads all event files of a directory, one after another. The last line of a file may be cut off: its process was killed in the
 // middle of the write.
 func Read(dir string) ([]Event, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, "*"+extension))
-	if err != nil {
-		return nil, fmt.Errorf("ledger: %w", err)
-	}
-	var all []Event
-	for _, path := range paths {
-		if all, err = readFile(all, path); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-func readFile(all []Event, path string) ([]Event, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("ledger: %w", err)
-	}
-	defer file.Close()
-	lines := bufio.NewReaderSize(file, 1<<16)
-	for number := 1; ; number++ {
-		line, err := lines.ReadBytes('\n')
-		if err != nil {
-			return all, nil // the end, or a line that was cut off
-		}
-		var e Event
-		if err := json.Unmarshal(line, &e); err != nil {
-			return nil, fmt.Errorf("ledger: %s:%d: %w", path, number, err)
-		}
-		all = append(all, e)
-	}
+	return eventfile.Read(dir, func(*Event, string) {})
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ackbus/ackbus/internal/chaos/eventfile"
 	"github.com/ackbus/ackbus/internal/leak"
 )
 
@@ -118,7 +119,7 @@ func TestLogOutlivesACutLine(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, "w"+extension)
+	path := filepath.Join(dir, "w"+eventfile.Extension)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -136,65 +137,4 @@ func TestLogOutlivesACutLine(t *testing.T) {
 	if l.Append(Event{}); l.Close() == nil {
 		t.Error("an event that was not written is not told")
 	}
-}
-
-// resp is a command as the append-only file has it.
-func resp(words ...string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "*%d\r\n", len(words))
-	for _, w := range words {
-		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(w), w)
-	}
-	return b.String()
-}
-
-func TestReadAOF(t *testing.T) {
-	dir := t.TempDir()
-	key := "p:q:{jobs}:job:a"
-	text := resp("SELECT", "0") + resp("MULTI") + resp("HSETNX", key, "d", "spec") +
-		resp("XADD", "p:q:{jobs}:wait:normal", "1-1", "j", "a") + resp("EXEC") +
-		resp("HSET", key, "t", "5", "a", "1", "w", "id.0a.w.1", "g", "10") + resp("HINCRBY", key, "t", "1") +
-		resp("HSET", key, "t", "8", "a", "2", "w", "id.0b.w.2", "g", "12") + resp("DEL", key) +
-		resp("HSET", key, "d", "", "t", "8", "s", "done", "r", "bytes\r\nof a result") +
-		resp("HSET", "p:q:{jobs}:job:b", "s", "dead", "code", "dead", "r", "x") + resp("HSET", key)[:9]
-	if err := os.WriteFile(filepath.Join(dir, "appendonly.aof.1.incr.aof"), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	jobs, err := ReadAOF(dir)
-	if err != nil || len(jobs) != 2 {
-		t.Fatalf("%v, %v", jobs, err)
-	}
-	if a := jobs["a"]; a.TakenIn != 1 || a.Done != 1 || a.DoneBy != 8 || !slices.Equal(a.Starts, []Start{
-		{5, "w.1", time.UnixMilli(10)}, {8, "w.2", time.UnixMilli(12)}}) || a.Dead != 0 {
-		t.Errorf("%+v", a)
-	}
-	if b := jobs["b"]; b.Dead != 1 || b.Done != 0 {
-		t.Errorf("%+v", b)
-	}
-	if _, err := ReadAOF(t.TempDir()); err == nil {
-		t.Error("no file is no error")
-	}
-	if err := os.WriteFile(filepath.Join(dir, "appendonly.aof.2.incr.aof"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := ReadAOF(dir); err == nil {
-		t.Error("a file that was rewritten is no error")
-	}
-}
-
-// Whatever stands in a file, it is read or refused.
-func FuzzReadCommand(f *testing.F) {
-	f.Add(resp("HSET", "q:{x}:job:a", "t", "1", "w", "w"))
-	f.Add("*1\r\n$-1\r\n")
-	f.Add("*99999999999\r\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "a.incr.aof"), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		jobs, err := ReadAOF(dir)
-		if (jobs == nil) == (err == nil) {
-			t.Errorf("%v, %v", jobs, err)
-		}
-	})
 }

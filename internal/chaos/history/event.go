@@ -28,6 +28,24 @@ const (
 	Healed = "healed"
 	// Gauge: what a process holds. Text: "start" or "end"; Values.
 	Gauge = "gauge"
+	// Called: the call of a method begins. Task.
+	Called = "called"
+	// Returned: it has returned. Outcome.
+	Returned = "returned"
+	// Ran: the handler of a method is called. Turn.
+	Ran = "ran"
+	// RanOut: it returns. Turn; Text: empty, or why its context has ended.
+	RanOut = "ran out"
+	// Handed: a job is about to be enqueued, and awaited or not. Task.
+	Handed = "handed"
+	// Taken: that has returned. Outcome.
+	Taken = "taken"
+	// Started: the handler of a job is called. Turn.
+	Started = "started"
+	// Finished: it returns. Turn; Text: empty where the job has had its effect, else why not.
+	Finished = "finished"
+	// Kept: what Redis's own file says of a job. Job.
+	Kept = "kept"
 	// Settled: the run is as it should be, and what is asked from now on counts.
 	Settled = "settled"
 )
@@ -48,6 +66,10 @@ type Event struct {
 	End     *End               `json:"end,omitempty"`
 	Fault   *Trouble           `json:"fault,omitempty"`
 	Values  map[string]float64 `json:"values,omitempty"`
+	Task    *Task              `json:"task,omitempty"`
+	Outcome *Outcome           `json:"outcome,omitempty"`
+	Turn    *Turn              `json:"turn,omitempty"`
+	Job     *Job               `json:"job,omitempty"`
 
 	Where string `json:"-"` // file and line, once read
 }
@@ -152,6 +174,7 @@ const (
 	Kills    = "kills"    // a process dies at once
 	Silences = "silences" // a process or its link to Redis stands still
 	Drains   = "drains"   // a process ends when it has finished
+	Shifts   = "shifts"   // a wall clock jumps, which must not matter
 )
 
 // A Trouble is a fault that was done.

@@ -173,11 +173,5 @@ func (w *world) judgeWait(v *Verdict, c *call) {
 
 // hindered reports whether one of the processes stood still for much of the call: the machine had no time for it.
 func (w *world) hindered(c *call) bool {
-	s := c.span()
-	for actor := range w.stalls {
-		if w.stalled(s, actor).Nanoseconds()*hindrance >= s.to-s.from {
-			return true
-		}
-	}
-	return false
+	return w.slowed(c.span())
 }

@@ -38,7 +38,9 @@ func judgeDeaths(w *world, v *Verdict) {
 // alone reports whether no other fault is near.
 func (w *world) alone(f *fault, limit time.Duration) bool {
 	near := span{f.from, f.from + limit.Nanoseconds()}
-	return !slices.ContainsFunc(w.faults, func(o fault) bool { return o.Number != f.Number && lengthened(o.span, settling).meets(near) })
+	return !slices.ContainsFunc(w.faults, func(o fault) bool {
+		return o.Number != f.Number && o.Does != history.Shifts && lengthened(o.span, settling).meets(near)
+	})
 }
 
 // lost reports whether all that became of the call is that one touched node fell silent. What is said to be unconfirmed on a socket of

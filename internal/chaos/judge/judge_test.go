@@ -29,7 +29,7 @@ func TestEveryday(t *testing.T) {
 // Each case adds to an everyday run what breaks one rule, or what only looks as if it did.
 func TestRules(t *testing.T) {
 	for _, group := range [][]telling{tellingOfCalls, tellingOfReceipts, tellingOfSights, tellingOfReach, tellingOfCalm, tellingOfJoining,
-		tellingOfRest} {
+		tellingOfMethods, tellingOfJobs, tellingOfRest} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				y := everyday()

@@ -101,7 +101,7 @@ func (w *world) judgeDelivery(v *Verdict, c *call, d *history.Delivery) {
 		if d.Error == nil || d.Error.Code != "overloaded" {
 			w.judgeAnswer(v, c, d, history.Nack)
 		}
-	case "dropped":
+	case "dropped", "expired":
 		w.judgeUnseen(v, c, d.Socket)
 	case "closed":
 		if d.Written == nil {

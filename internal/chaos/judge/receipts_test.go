@@ -55,6 +55,11 @@ var tellingOfReceipts = []telling{
 		y.seen(10*s+1*ms, 3, "user:ok-1", "ok-1", "s1")
 		y.end(11*s, 3, "user:ok-1", "dropped", delivery(3, "s1", "gw-1", "dropped"))
 	}, breaks(judge.Unwritten)},
+	{"expired, and yet it came", func(y *story) {
+		y.ask(10*s, 3, "user:ok-1")
+		y.seen(10*s+1*ms, 3, "user:ok-1", "ok-1", "s1")
+		y.end(11*s, 3, "user:ok-1", "expired", delivery(3, "s1", "gw-1", "expired"))
+	}, breaks(judge.Unwritten, judge.Calm)},
 	{"closed before it was written, and yet it came", func(y *story) {
 		y.welcome(9*s, "quit-1", history.Fickle, "s3", "gw-1")
 		y.ask(10*s, 3, "user:quit-1")

@@ -54,3 +54,6 @@ func (s span) within(others []span) time.Duration {
 	}
 	return time.Duration(sum)
 }
+
+// duration is the time from one instant to another, negative if that is earlier.
+func duration(from, to int64) time.Duration { return time.Duration(to - from) }

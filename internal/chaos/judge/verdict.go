@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -50,6 +51,34 @@ const (
 	Death Rule = "death"
 	// Joined: the same ID again, after a call that got what it wanted, ends as that one did, and nothing is delivered again.
 	Joined Rule = "joined"
+	// CallsEnd: the call of a method ends exactly once, by its deadline, or when its caller gives up, plus 50 ms.
+	CallsEnd Rule = "calls end"
+	// Replies: what a call gets belongs to it, and comes from an instance that ran it.
+	Replies Rule = "replies"
+	// RunsOnce: a call of a method that is not declared idempotent never runs twice.
+	RunsOnce Rule = "runs once"
+	// NotRun: a call that is said not to have run did not.
+	NotRun Rule = "not run"
+	// RunsEnd: handlers end when their caller has given up.
+	RunsEnd Rule = "handlers end"
+	// CalmCalls: in a quiet time calls succeed, also while instances drain.
+	CalmCalls Rule = "calm calls"
+	// JobsEnd: handing over a job, and awaiting it, ends exactly once, by the deadline plus 50 ms.
+	JobsEnd Rule = "jobs end"
+	// Results: what is told of a job is so: the result is its own, what was refused never runs, what is dead is.
+	Results Rule = "results"
+	// JobsKept: a job that was taken in is done, or dead with a reason, unless Redis was emptied.
+	JobsKept Rule = "jobs kept"
+	// DoneOnce: a job is taken in and completed once.
+	DoneOnce Rule = "done once"
+	// Fenced: a job is completed by the attempt that started last, and had its effect.
+	Fenced Rule = "fenced"
+	// Alone: the handler of an attempt has ended before the next one starts, unless its process stood still.
+	Alone Rule = "one at a time"
+	// TakenOver: what a killed worker had in hand starts elsewhere within 2 s.
+	TakenOver Rule = "taken over"
+	// CalmJobs: in a quiet time jobs are taken in, and end as they should, also while workers drain.
+	CalmJobs Rule = "calm jobs"
 	// Left: at the end nothing is held that was not held at the start.
 	Left Rule = "left over"
 	// Process: no process ends by itself, or with a complaint.
@@ -59,7 +88,8 @@ const (
 // Rules are all of them.
 func Rules() []Rule {
 	return []Rule{OneOutcome, Refusals, TrueReceipt, Confirmed, Unwritten, Identity, Once, Marked, Order, NoReceiver, Calm, Arrived, Told,
-		Late, Death, Joined, Left, Process}
+		Late, Death, Joined, CallsEnd, Replies, RunsOnce, NotRun, RunsEnd, CalmCalls, JobsEnd, Results, JobsKept, DoneOnce, Fenced, Alone,
+		TakenOver, CalmJobs, Left, Process}
 }
 
 // A Violation is a promise that was not kept.
@@ -84,12 +114,15 @@ type Verdict struct {
 	Requests   int
 	Published  int
 	Seen       int
+	Calls      int            // of methods
+	Jobs       int            // handed over
+	Ends       map[string]int // of calls and jobs
 }
 
 // NewVerdict is one on nothing, to which others are added.
 func NewVerdict() *Verdict {
 	return &Verdict{Examined: map[Rule]int{}, Excused: map[Rule]int{}, Worst: map[Rule]time.Duration{}, Outcomes: map[string]int{},
-		Faults: map[string]int{}}
+		Faults: map[string]int{}, Ends: map[string]int{}}
 }
 
 // Judge holds a history against all rules. The events are in the order of time.
@@ -97,7 +130,7 @@ func Judge(events []history.Event) *Verdict {
 	w := newWorld(events)
 	v := NewVerdict()
 	for _, check := range []func(*world, *Verdict){judgeCalls, judgeReceipts, judgeSights, judgeOrder, judgeReach, judgeCalm,
-		judgeDeaths, judgeJoined, judgeRest} {
+		judgeDeaths, judgeJoined, judgeMethods, judgeJobs, judgeRest} {
 		check(w, v)
 	}
 	v.sum(w)
@@ -107,13 +140,14 @@ func Judge(events []history.Event) *Verdict {
 // Add puts the numbers of another verdict to these.
 func (v *Verdict) Add(o *Verdict) {
 	v.Violations = append(v.Violations, o.Violations...)
+	v.Calls, v.Jobs = v.Calls+o.Calls, v.Jobs+o.Jobs
 	v.Requests, v.Published, v.Seen = v.Requests+o.Requests, v.Published+o.Published, v.Seen+o.Seen
 	for _, pair := range [][2]map[Rule]int{{v.Examined, o.Examined}, {v.Excused, o.Excused}} {
 		for r, n := range pair[1] {
 			pair[0][r] += n
 		}
 	}
-	for _, pair := range [][2]map[string]int{{v.Outcomes, o.Outcomes}, {v.Faults, o.Faults}} {
+	for _, pair := range [][2]map[string]int{{v.Outcomes, o.Outcomes}, {v.Faults, o.Faults}, {v.Ends, o.Ends}} {
 		for name, n := range pair[1] {
 			pair[0][name] += n
 		}
@@ -142,6 +176,19 @@ func (v *Verdict) sum(w *world) {
 	}
 	for _, f := range w.faults {
 		v.Faults[f.Name]++
+	}
+	v.Calls, v.Jobs = len(w.methods.keys), len(w.jobs.keys)
+	v.sumEnds("call", w.methods)
+	v.sumEnds("job", w.jobs)
+}
+
+func (v *Verdict) sumEnds(what string, r *errands) {
+	for _, t := range r.all {
+		end := "none"
+		if o := t.outcome(); o != nil {
+			end = cmp.Or(o.Code, "ok")
+		}
+		v.Ends[what+" "+end]++
 	}
 }
 
@@ -174,6 +221,7 @@ func (v *Verdict) Broken() map[Rule]int {
 // Print writes the verdict for a person: each rule in a line, and at most so many violations of each.
 func (v *Verdict) Print(to io.Writer, most int) {
 	fmt.Fprintf(to, "%d requests, %d published, %d messages seen\n", v.Requests, v.Published, v.Seen)
+	fmt.Fprintf(to, "%d calls of methods, %d jobs: %s\n", v.Calls, v.Jobs, counted(v.Ends))
 	fmt.Fprintf(to, "outcomes: %s\nfaults:   %s\n", counted(v.Outcomes), counted(v.Faults))
 	broken := v.Broken()
 	for _, r := range Rules() {

@@ -27,6 +27,8 @@ type world struct {
 	began   map[string][]int64 // of each process, when its incarnations began
 	settled int64
 	gauges  map[string]map[string]history.Event // by when and actor
+	methods *errands
+	jobs    *errands
 	left    []history.Event
 	stray   []history.Event // of messages or ends that belong to no call
 }
@@ -100,13 +102,15 @@ type fault struct {
 
 func newWorld(events []history.Event) *world {
 	w := &world{calls: make(map[history.Key]*call), sockets: make(map[string]*socket), clients: make(map[string][]*socket),
-		stalls: make(map[string][]span), began: make(map[string][]int64), gauges: map[string]map[string]history.Event{}}
+		stalls: make(map[string][]span), began: make(map[string][]int64), gauges: map[string]map[string]history.Event{},
+		methods: newErrands(), jobs: newErrands()}
 	for _, e := range events {
 		w.take(e)
 	}
 	for _, key := range w.keys {
 		w.join(w.calls[key])
 	}
+	w.endTurns()
 	for actor, stalls := range w.stalls {
 		w.stalls[actor] = merged(stalls)
 	}
@@ -154,7 +158,9 @@ func (w *world) take(e history.Event) {
 		}
 		w.gauges[e.Text][e.Actor] = e
 	default:
-		w.takeCourse(e)
+		if !w.takeTask(e) {
+			w.takeCourse(e)
+		}
 	}
 }
 
@@ -223,9 +229,11 @@ func (w *world) disturbances() *disturbance {
 	d := &disturbance{}
 	times := []span{{0, w.settled}}
 	for i := range w.faults {
-		if f := &w.faults[i]; f.Does == history.Drains {
+		switch f := &w.faults[i]; f.Does {
+		case history.Drains:
 			d.drains = append(d.drains, f)
-		} else {
+		case history.Shifts: // is no disturbance: nothing may depend on it
+		default:
 			times = append(times, lengthened(f.span, settling))
 		}
 	}

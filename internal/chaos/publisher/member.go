@@ -4,14 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/ackbus/ackbus/bus" //nolint:depguard // a publisher is above the bus, as a stranger's program
 	"github.com/ackbus/ackbus/internal/chaos/history"
-	"github.com/ackbus/ackbus/internal/pause"
 )
 
 // A member asks as part of the bus.
@@ -19,19 +16,6 @@ type member struct {
 	name string
 	bus  *bus.Bus
 	now  func() int64 // the time of the history
-}
-
-// join tries until Redis lets it in, or ctx ends.
-func join(ctx context.Context, s *Settings, logger *slog.Logger) (*member, error) {
-	for {
-		b, err := bus.Open(ctx, s.Redis, &bus.Options{Name: s.Name, Observer: s.Observer, Logger: logger})
-		if err == nil {
-			return &member{name: s.Name, bus: b}, nil
-		}
-		if !pause.For(ctx, 100*time.Millisecond) {
-			return nil, err
-		}
-	}
 }
 
 func (m *member) from() string  { return m.name }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ackbus/ackbus/bus" //nolint:depguard // what it publishes must be what the bus takes
+	"github.com/ackbus/ackbus/internal/chaos/actor"
 	"github.com/ackbus/ackbus/internal/chaos/history"
 	"github.com/ackbus/ackbus/internal/leak"
 )
@@ -19,7 +20,7 @@ func TestMain(m *testing.M) { leak.Main(m) }
 func settings(t *testing.T) *Settings {
 	t.Helper()
 	all := map[string]int{history.Prompt: 5, history.Slow: 1, history.Weary: 1, history.Unkind: 1, history.Mute: 1, history.Fickle: 1}
-	return &Settings{Dir: t.TempDir(), Name: "http-1.1", Rate: 1000, Groups: 4, Clients: all}
+	return &Settings{Settings: actor.Settings{Dir: t.TempDir(), Name: "http-1.1", Rate: 1000}, Groups: 4, Clients: all}
 }
 
 // Whatever is drawn can be asked, and all there is gets drawn.

@@ -3,14 +3,11 @@ package publisher
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
-	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/ackbus/ackbus/internal/chaos/actor"
 	"github.com/ackbus/ackbus/internal/chaos/history"
 	"github.com/ackbus/ackbus/internal/run"
 )
@@ -36,66 +33,35 @@ type publisher struct {
 
 // Run makes calls until ctx ends, and returns when those under way have ended. It calls ready when it is about to begin.
 func Run(ctx context.Context, s *Settings, ready func()) error {
-	log, err := history.Create(s.Dir, s.Name)
-	if err != nil {
+	return actor.Live(ctx, &s.Settings, func(ctx context.Context, a *actor.Actor) error {
+		p := &publisher{settings: s, log: a.Log, planner: &planner{settings: s, chance: rand.New(rand.NewPCG(s.Seed, 1))},
+			calls: run.New(context.WithoutCancel(ctx)), slots: make(chan struct{}, inFlight)}
+		err := p.open(ctx, a)
+		if err == nil {
+			ready()
+			a.Pace(ctx, p.begin)
+		}
+		p.calls.Stop()
+		p.calls.Wait()
+		for _, w := range p.ways {
+			err = errors.Join(err, w.close())
+		}
 		return err
-	}
-	before := held()
-	p := &publisher{settings: s, log: log, planner: &planner{settings: s, chance: rand.New(rand.NewPCG(s.Seed, 1))},
-		calls: run.New(context.WithoutCancel(ctx)), slots: make(chan struct{}, inFlight)}
-	watch := run.New(context.WithoutCancel(ctx))
-	watch.Go(func() { log.Watch(watch.Context(), s.Name) })
-	err = p.open(ctx)
-	if err == nil {
-		ready()
-		p.publish(ctx)
-	}
-	p.calls.Stop()
-	p.calls.Wait()
-	for _, w := range p.ways {
-		err = errors.Join(err, w.close())
-	}
-	watch.Stop()
-	watch.Wait()
-	tellHeld(log, s.Name, before)
-	return errors.Join(err, log.Close())
+	})
 }
 
-func (p *publisher) open(ctx context.Context) error {
+func (p *publisher) open(ctx context.Context, a *actor.Actor) error {
 	if p.settings.Redis == "" {
 		for _, n := range p.settings.Nodes {
 			p.ways = append(p.ways, visit(n, p.log.Now))
 		}
 		return nil
 	}
-	file, err := os.Create(filepath.Join(p.settings.Dir, p.settings.Name+".log"))
-	if err != nil {
-		return err
-	}
-	m, err := join(ctx, p.settings, slog.New(slog.NewJSONHandler(file, nil)))
+	b, err := a.Join(ctx)
 	if err == nil {
-		m.now = p.log.Now
-		p.ways = append(p.ways, m)
+		p.ways = append(p.ways, &member{name: p.settings.Name, bus: b, now: p.log.Now})
 	}
 	return err
-}
-
-// publish begins calls at their rate. What came due while the machine had no time is made up for.
-func (p *publisher) publish(ctx context.Context) {
-	tick := time.NewTicker(time.Second / time.Duration(p.settings.Rate))
-	defer tick.Stop()
-	began, due := time.Now(), 0
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		now := int(time.Since(began) * time.Duration(p.settings.Rate) / time.Second)
-		for due = max(due, now-p.settings.Rate); due < now; due++ { // of a second at most
-			p.begin()
-		}
-	}
 }
 
 // begin draws a plan and starts it, unless too many are under way.

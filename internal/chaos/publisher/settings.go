@@ -1,20 +1,19 @@
 package publisher
 
-import "time"
+import (
+	"time"
+
+	"github.com/ackbus/ackbus/internal/chaos/actor"
+)
 
 // Settings say what a publisher does.
 type Settings struct {
-	Dir  string `json:"dir"`  // for its history
-	Name string `json:"name"` // of the publisher and of its history
-	Seed uint64 `json:"seed"`
-	// Redis is where it joins the bus; empty: it asks nodes by HTTP.
-	Redis    string `json:"redis"`
-	Observer bool   `json:"observer"` // joins as a short-lived client does
-	Nodes    []Node `json:"nodes"`
+	actor.Settings
+
+	// Nodes are where it asks by HTTP, where it is not told of a Redis.
+	Nodes []Node `json:"nodes"`
 	// Chosen says that some calls have an ID of the publisher's choice and are made again.
 	Chosen bool `json:"chosen"`
-	// Rate is how many calls begin in a second.
-	Rate int `json:"rate"`
 	// Clients is how many of each manner there are.
 	Clients map[string]int `json:"clients"`
 	// Groups is how many groups the prompt clients are in, one each.

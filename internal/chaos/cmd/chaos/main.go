@@ -60,6 +60,8 @@ func command(ctx context.Context) error {
 	flag.Uint64Var(&f.o.Seed, "seed", 0, "what draws the faults and the traffic; 0: a fresh one")
 	flag.Float64Var(&f.minutes, "minutes", 1, "how long")
 	flag.IntVar(&f.o.Rate, "rate", 0, "calls that each of three publishers begins in a second (default 100)")
+	flag.IntVar(&f.o.Calls, "calls", 0, "calls of methods that begin in a second (default 30; negative: none)")
+	flag.IntVar(&f.o.Jobs, "jobs", 0, "jobs that are enqueued in a second (default 20; negative: none)")
 	flag.StringVar(&f.o.Dir, "dir", "", "where histories and logs go, a directory for each seed (default a temporary one)")
 	flag.StringVar(&f.o.Only, "only", "", "do only the faults whose names begin so")
 	flag.IntVar(&f.o.Restarts, "restarts", 0, "in place of faults, drain and start each node in turn, this many times")
@@ -79,9 +81,10 @@ func command(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(bin)
-	if f.o.Ackbus, err = chaos.Build(ctx, bin, f.raced); err != nil {
+	if f.o.Ackbus, f.o.Actors, err = chaos.BuildWithClocks(ctx, bin, f.raced); err != nil {
 		return err
 	}
+	f.o.Clocks = true
 	return f.rounds(ctx)
 }
 
@@ -130,9 +133,9 @@ func (f *flags) rounds(ctx context.Context) error {
 // replay says how to see a round again.
 func (f *flags) replay(o chaos.Options, dir string) string {
 	again := fmt.Sprintf("make chaos SEED=%d MINUTES=%v", o.Seed, o.Duration.Minutes())
-	if o.Only != "" || o.Rate != 0 || o.Restarts != 0 || f.raced {
-		again = fmt.Sprintf("go run ./internal/chaos/cmd/chaos -seed %d -minutes %v -only %q -rate %d -restarts %d -race=%v",
-			o.Seed, o.Duration.Minutes(), o.Only, o.Rate, o.Restarts, f.raced)
+	if o.Only != "" || o.Rate != 0 || o.Calls != 0 || o.Jobs != 0 || o.Restarts != 0 || f.raced {
+		again = fmt.Sprintf("go run ./internal/chaos/cmd/chaos -seed %d -minutes %v -only %q -rate %d -calls %d -jobs %d", o.Seed,
+			o.Duration.Minutes(), o.Only, o.Rate, o.Calls, o.Jobs) + fmt.Sprintf(" -restarts %d -race=%v", o.Restarts, f.raced)
 	}
 	return "replay:      " + again + "\njudge again: go run ./internal/chaos/cmd/chaos " + dir
 }
