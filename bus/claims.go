@@ -106,9 +106,14 @@ func (c *claims) arrive(now time.Duration, e *envelope, source []byte, to []*Att
 	known := s.find(e.seq, source)
 	switch {
 	case known != nil && (!e.flags.has(flagAgain) || known.of(s, e.seq) || known.joinedAgain(s, e.seq)):
+		w := known.watcher(s, e.seq)
+		replays := e.flags.has(flagAgain) && known.memory != nil && w != nil && !w.again
+		if replays { // once, and not what is counted and was not told yet: what is summed up would count twice
+			w.again = true
+			c.tellCountsOf(now, known)
+		}
 		c.claim(now, s, known, e, !known.of(s, e.seq))
-		if w := known.watcher(s, e.seq); e.flags.has(flagAgain) && known.memory != nil && w != nil && !w.again {
-			w.again = true // once: what is summed up would count twice
+		if replays {
 			c.replay(now, s, e, known, known.memory.last)
 		}
 		return nil, 0

@@ -218,3 +218,41 @@ func TestMadeAgainOnce(t *testing.T) {
 		t.Errorf("over %v, %v, attempt %d", p.over, p.outcome, p.attempt())
 	}
 }
+
+// What a node has counted and not yet reported when deliveries are to be made again is told once, with what it counted before.
+func TestWhatIsCountedWhenToldAgainCountsOnce(t *testing.T) {
+	c := newClaims(uuid.UUID{2}, "n", "p:", 100)
+	now := time.Second
+	come := func(attempt uint32, more flags) *record {
+		r, _ := c.arrive(now, &envelope{id: uuid.UUID{7}, sender: uuid.UUID{1}, seq: 5, floor: 1, attempt: attempt, left: time.Second,
+			flags: flagReceipt | flagChosen | flagSummary | more, to: []byte("group:g")}, nil, []*Attachment{{}, {}})
+		return r
+	}
+	r := come(1, 0)
+	c.seal(now) // on its way: what comes now waits
+	c.step(now, r, 0, OutcomeConfirmed, memo{})
+	come(2, flagAgain)
+	s := c.stream(now, uuid.UUID{1})
+	c.published(relay.Result{Token: streamToken | s.number})
+	c.seal(now)
+	claims, confirmed := 0, 0
+	for _, b := range s.kept {
+		for rest := (reader{p: b.entries}); len(rest.p) > 0; {
+			var claim claimEntry
+			var step stepEntry
+			rest.length()
+			if entryKind(rest.uint()) == entryClaim {
+				claim.parse(&rest)
+				claims, confirmed = claims+1, 0 // the publisher begins to count anew
+			} else if step.parse(&rest); step.outcome == OutcomeConfirmed {
+				confirmed += step.n
+			}
+			if rest.err != nil {
+				t.Fatal(rest.err)
+			}
+		}
+	}
+	if claims != 2 || confirmed != 1 {
+		t.Errorf("%d claims, and %d confirmed of one", claims, confirmed)
+	}
+}

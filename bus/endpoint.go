@@ -20,7 +20,7 @@ type Endpoint interface {
 	// It may call the ticket.
 	Deliver(m *Message, t Ticket)
 	// Forget says that the ticket of a message is over without the endpoint's doing: its time is over. An
-	// acknowledgement that comes now is unknown.
+	// acknowledgement that comes now is unknown. A later delivery under the same ID may be open: see Ticket.Over.
 	Forget(id uuid.UUID)
 }
 

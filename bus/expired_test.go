@@ -126,3 +126,22 @@ func TestExpiredIsNotHandled(t *testing.T) {
 		}
 	})
 }
+
+// A record whose number its publisher has passed is gone with its deadline: no copy of it can come.
+func TestARecordBelowTheFloorEndsAtItsDeadline(t *testing.T) {
+	c := newClaims(uuid.UUID{2}, "n", "p:", 100)
+	now := time.Second
+	c.arrive(now, &envelope{id: uuid.UUID{5}, sender: uuid.UUID{1}, seq: 5, floor: 1, attempt: 1, flags: flagReceipt, left: time.Second,
+		to: []byte("user:1")}, nil, []*Attachment{{}})
+	c.ask(now, uuid.UUID{1}, 0, 0, 6, false)
+	if c.wheel.len() != 1 {
+		t.Fatal("an open delivery is not kept")
+	}
+	for end := now + time.Second + 2*tick; now < end; now += tick {
+		c.advance(now)
+		c.take()
+	}
+	if n := c.wheel.len(); n != 0 || c.stream(now, uuid.UUID{1}).records.len() != 0 {
+		t.Errorf("%d records are kept after the deadline", n)
+	}
+}

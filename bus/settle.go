@@ -142,19 +142,22 @@ func (c *claims) tellWritten(now time.Duration) {
 // due is a record's timer: first at its deadline, then when no copy can come any more. What is being written at the deadline is told
 // when it has been: until then nobody knows.
 func (c *claims) due(now time.Duration, r *record) {
+	last := r.over
+	if !last {
+		r.over = true
+		c.wheel.schedule(&r.timer, now+lateness) // first: settling stops it where no copy can come
+	}
 	for i := range r.slots {
-		if s := &r.slots[i]; !s.settled && (!s.writing || s.wrote > 0 || r.over) {
+		if s := &r.slots[i]; !s.settled && (!s.writing || s.wrote > 0 || last) {
 			c.overdue(now, r, i)
 		}
 	}
-	if r.over {
-		for _, w := range r.watchers {
-			w.stream.outlive(w.seq, r, r.of(w.stream, w.seq) && !w.mute)
-		}
+	if !last {
 		return
 	}
-	r.over = true
-	c.wheel.schedule(&r.timer, now+lateness)
+	for _, w := range r.watchers {
+		w.stream.outlive(w.seq, r, r.of(w.stream, w.seq) && !w.mute)
+	}
 }
 
 // overdue ends one delivery whose time is over.

@@ -118,3 +118,13 @@ func cut(s string, n int) string {
 	}
 	return strings.ToValidUTF8(s[:n], "")
 }
+
+// Over reports whether the delivery has ended, whoever said so. One that nobody waits for is over.
+func (t Ticket) Over() bool {
+	if t.record == nil {
+		return true
+	}
+	t.bus.claimsMu.Lock()
+	defer t.bus.claimsMu.Unlock()
+	return t.record.slots[t.index].settled
+}

@@ -113,7 +113,7 @@ func TestForget(t *testing.T) {
 		}
 		pass(time.Millisecond)
 		for _, k := range []*client{written, unwritten} {
-			if got := k.over(); !slices.Equal(got, []uuid.UUID{r.ID}) || k.ticket().Confirm(Body{}) {
+			if got := k.over(); !slices.Equal(got, []uuid.UUID{r.ID}) || !k.ticket().Over() || k.ticket().Confirm(Body{}) {
 				t.Errorf("forgotten %v", got)
 			}
 		}

@@ -140,3 +140,14 @@ func TestAdmissionBounds(t *testing.T) {
 		}
 	}
 }
+
+// A page that may not connect takes nobody's turn, however often it tries.
+func TestForeignOriginsTakeNoTurn(t *testing.T) {
+	r := newRig(t, &Options{AdmitRate: 0.001, AdmitBurst: 1, AdmitWait: -1})
+	for range 3 {
+		if status, _ := r.upgrade(http.Header{"Origin": {"https://evil.example"}}, ""); status != http.StatusForbidden {
+			t.Fatalf("a foreign origin was answered %d", status)
+		}
+	}
+	r.login(SubprotocolJSON, "1")
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/ackbus/ackbus/bus"
@@ -45,7 +46,7 @@ const (
 var (
 	errNotObject = errors.New("a frame is one object with a type")
 	errRef       = fmt.Errorf("ref must be a string or a number of at most %d bytes", maxRef)
-	errEvent     = fmt.Errorf("event must have 1 to %d bytes of UTF-8", maxEvent)
+	errEvent     = fmt.Errorf("event must have 1 to %d bytes of UTF-8 without control characters", maxEvent)
 	errTimeout   = fmt.Errorf("timeout_ms must be a whole number from 1 to %d, or 0 for the default", maxTimeout)
 )
 
@@ -118,7 +119,7 @@ func inField(name string, err error) error {
 }
 
 func (f *frame) checkEvent() error {
-	if len(f.Event) > maxEvent || !utf8.ValidString(f.Event) {
+	if len(f.Event) > maxEvent || !utf8.ValidString(f.Event) || strings.ContainsFunc(f.Event, unicode.IsControl) {
 		return errEvent
 	}
 	return nil

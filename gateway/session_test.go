@@ -1,11 +1,13 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -214,4 +216,38 @@ func TestLargeMessageBothWays(t *testing.T) {
 			t.Errorf("reply of %d bytes, %v", len(reply), err)
 		}
 	})
+}
+
+// The end of an earlier delivery under an ID takes nothing from a later one to the same socket: its acknowledgement counts.
+func TestEarlierDeliveryOfTheIDEnds(t *testing.T) {
+	r := newRig(t, nil)
+	c := r.login("", "42")
+	id := bus.WithID(uuid.MustParse(someID))
+	ask := func(timeout time.Duration, level bus.Level) (*bus.Receipt, error) {
+		ctx, cancel := context.WithTimeout(r.ctx(), timeout)
+		defer cancel()
+		return r.publisher.Request(ctx, bus.User("42"), "e", bus.JSON(1), id, bus.WithLevel(level))
+	}
+	first, last := make(chan error, 1), make(chan error, 1)
+	r.group.Go(func() {
+		_, err := ask(time.Second, bus.Confirmed)
+		first <- err
+	})
+	c.expect("message")
+	if _, err := ask(time.Second, bus.Written); err != nil {
+		t.Fatal(err)
+	}
+	c.expect("message")
+	r.group.Go(func() {
+		_, err := ask(4*time.Second, bus.Confirmed)
+		last <- err
+	})
+	c.expect("message")
+	if err := <-first; !errors.Is(err, bus.ErrUnconfirmed) {
+		t.Fatalf("the first: %v", err)
+	}
+	c.say(fields{"type": "ack", "id": someID})
+	if err := <-last; err != nil {
+		t.Errorf("acknowledged, and %v", err)
+	}
 }

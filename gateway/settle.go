@@ -25,10 +25,12 @@ type awaited struct {
 	written time.Time
 }
 
-// Forget implements bus.Endpoint.
+// Forget implements bus.Endpoint. A later delivery of the same message is still awaited.
 func (s *session) Forget(id uuid.UUID) {
 	s.mu.Lock()
-	delete(s.awaiting, id)
+	if w := s.awaiting[id]; w != nil && w.ticket.Over() {
+		delete(s.awaiting, id)
+	}
 	s.mu.Unlock()
 	s.leaveIfIdle()
 }

@@ -47,7 +47,7 @@ func (g *Gateway) newUpgrader() websocket.Upgrader {
 		WriteBufferSize:  1, // the session writes its frames itself
 		WriteBufferPool:  new(sync.Pool),
 		Subprotocols:     []string{SubprotocolJSON, SubprotocolMsgpack},
-		CheckOrigin:      func(r *http.Request) bool { return originAllowed(r, g.opts.AllowedOrigins) },
+		CheckOrigin:      func(*http.Request) bool { return true }, // ServeHTTP has seen to it
 		Error:            upgradeFailed,
 	}
 }
@@ -78,6 +78,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.hub.cancel()
 		w.Header().Set("Retry-After", "1")
 		refuseUpgrade(w, http.StatusTooManyRequests, codeRateLimited, "too many connections from this address")
+		return
+	}
+	if !originAllowed(r, g.opts.AllowedOrigins) { // before it takes the turn of somebody
+		g.hub.cancel()
+		refuseUpgrade(w, http.StatusForbidden, codeForbidden, "the origin of this page is not allowed")
 		return
 	}
 	if !g.admit(w, r) {
@@ -131,10 +136,7 @@ func refuseUpgrade(w http.ResponseWriter, status int, code, message string) {
 // upgradeFailed is how gorilla answers what is no proper upgrade.
 func upgradeFailed(w http.ResponseWriter, _ *http.Request, status int, reason error) {
 	code := codeBadRequest
-	switch {
-	case status == http.StatusForbidden:
-		code, reason = codeForbidden, errors.New("the origin of this page is not allowed")
-	case status >= http.StatusInternalServerError:
+	if status >= http.StatusInternalServerError {
 		code = codeInternal
 	}
 	w.Header().Set("Sec-WebSocket-Version", "13")

@@ -51,7 +51,11 @@ func (h *handling) made() context.Context {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ctx == nil {
-		ctx, cancel := context.WithCancelCause(h.pool)
+		pool := h.pool
+		if h.over != nil {
+			pool = context.WithoutCancel(pool) // whose end came later
+		}
+		ctx, cancel := context.WithCancelCause(pool)
 		h.ctx, h.cancel = ctx, cancel
 		if h.over != nil {
 			cancel(h.over)
@@ -68,10 +72,11 @@ func (h *handling) made() context.Context {
 func (h *handling) end(why error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.over == nil {
-		h.over = why
-	}
-	if h.cancel != nil {
+	ended := h.pool.Err() != nil || !h.deadline.IsZero() && !time.Now().Before(h.deadline)
+	switch {
+	case h.cancel != nil:
 		h.cancel(why)
+	case h.over == nil && !ended: // else the first look finds what had ended it
+		h.over = why
 	}
 }

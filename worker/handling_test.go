@@ -14,16 +14,20 @@ import (
 func TestHandling(t *testing.T) {
 	const limit = time.Second
 	for name, c := range map[string]struct {
-		end   error // nil: nobody ends it
-		after time.Duration
-		err   error
-		cause error
+		end       error         // nil: nobody ends it
+		at, after time.Duration // when it is ended, and when it is looked at
+		pool      bool          // its pool has ended before it is looked at
+		err       error
+		cause     error
 	}{
 		"under way":          {after: limit / 2},
 		"over its limit":     {after: 2 * limit, err: context.DeadlineExceeded, cause: ErrTimeLimit},
 		"lost":               {end: ErrLeaseLost, after: limit / 2, err: context.Canceled, cause: ErrLeaseLost},
 		"lost, looked later": {end: ErrLeaseLost, after: 2 * limit, err: context.Canceled, cause: ErrLeaseLost},
 		"returned":           {end: context.Canceled, after: 2 * limit, err: context.Canceled, cause: context.Canceled},
+		"given up":           {end: errTest, at: 2 * limit, after: 3 * limit, err: context.DeadlineExceeded, cause: ErrTimeLimit},
+		"drained":            {end: ErrDraining, after: limit / 2, pool: true, err: context.Canceled, cause: ErrDraining},
+		"its pool has ended": {after: limit / 2, pool: true, err: context.Canceled, cause: context.Canceled},
 	} {
 		for _, early := range []bool{true, false} {
 			synctest.Test(t, func(t *testing.T) {
@@ -38,11 +42,15 @@ func TestHandling(t *testing.T) {
 					child, stop = context.WithCancel(a.ctx)
 					defer stop()
 				}
+				pause.For(t.Context(), c.at) // of virtual time
 				if c.end != nil {
 					a.ctx.end(c.end)
 					a.ctx.end(errors.New("a second reason"))
 				}
-				pause.For(t.Context(), c.after) // of virtual time
+				if c.pool {
+					cancel()
+				}
+				pause.For(t.Context(), c.after-c.at)
 				synctest.Wait()
 				if a.ctx.Err() != c.err || context.Cause(a.ctx) != c.cause { //nolint:errorlint // the very same
 					t.Errorf("%s, looked early %v: %v because of %v", name, early, a.ctx.Err(), context.Cause(a.ctx))

@@ -220,17 +220,18 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-// While one exchange is under way, half of the places go along with the next; alone, what there is goes at once.
+// While one exchange is under way, half of the places go along with the next; alone, or beside a job to be started, what there is goes at
+// once.
 func TestGathering(t *testing.T) {
 	n := shared(t, "one")
 	in := newIntake(n.jobs.Pool(nil), "q", nil, handleOptions{concurrency: 10})
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, c := range []struct {
-		finished, under int
-		goes            bool
-	}{{1, 0, true}, {4, 1, false}, {5, 1, true}, {10, 1, true}} {
-		in.finished, in.under = make([]settling, c.finished), c.under
+		finished, under, held int
+		goes                  bool
+	}{{1, 0, 0, true}, {4, 1, 0, false}, {5, 1, 0, true}, {10, 1, 0, true}, {0, 1, 1, true}, {4, 1, 1, true}} {
+		in.finished, in.under, in.held, in.reserved = make([]settling, c.finished), c.under, make([]entry, c.held), 0
 		if p, goes := in.planLocked(time.Now()); goes != c.goes || goes && len(p.settlings) != c.finished {
 			t.Errorf("%d finished beside %d exchanges: goes %v with %d", c.finished, c.under, goes, len(p.settlings))
 		}

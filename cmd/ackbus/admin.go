@@ -27,9 +27,6 @@ func listenAdmin(ctx context.Context, address string) (*adminPort, error) {
 	if address == off {
 		return p, nil
 	}
-	if _, err := isLoopback(address); err != nil {
-		return nil, usageError("--admin: %w", err)
-	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("--admin: %w", err)

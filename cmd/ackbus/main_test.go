@@ -100,6 +100,8 @@ func TestUsageErrors(t *testing.T) {
 		{"work a{b --exec true", []string{"bad queue", "braces"}},
 		{"work q --exec true --admin 7070", []string{"--admin", "host:port"}},
 		{"reply m --exec true --admin x:y", []string{"--admin", "port from 0"}},
+		{"reply m --exec true --admin :0", []string{"--admin", "--insecure"}},
+		{"work q --exec true --admin 0.0.0.0:0", []string{"--admin", "--insecure"}},
 		{"queues a/b", []string{"bad queue", "1 to 128"}},
 		{"dead a/b retry --all", []string{"bad queue", "slashes"}},
 		{"reply m --exec true --name " + strings.Repeat("x", 256), []string{"--name", "1 to 255"}},

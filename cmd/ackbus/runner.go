@@ -26,6 +26,7 @@ type runner struct {
 	name        string
 	drain       time.Duration
 	adminAt     string // or off
+	insecure    bool
 	admin       *adminPort
 	registry    *prometheus.Registry
 	running     sync.WaitGroup // the programs
@@ -39,11 +40,23 @@ func (r *runner) add(flags *pflag.FlagSet, items, who string) {
 	parsed(flags, &r.name, "name", "string", "", "readable name of the "+who+" (default the host's name)", nodeName)
 	parsed(flags, &r.drain, "drain", "duration", "30s", "how long SIGTERM waits for "+items+" that run", between(0, time.Hour))
 	flags.StringVar(&r.adminAt, "admin", off, "address of metrics, health and profiles, or "+off)
+	flags.BoolVar(&r.insecure, "insecure", false, "show --admin beyond loopback, where it asks nobody for a key")
 }
 
 func (r *runner) check() error {
 	if r.exec == "" {
 		return usageError("--exec is missing: want the command that %s", r.purpose)
+	}
+	if r.adminAt == off {
+		return nil
+	}
+	local, err := isLoopback(r.adminAt)
+	if err != nil {
+		return usageError("--admin: %w", err)
+	}
+	if !local && !r.insecure {
+		return usageError("--admin %s is reachable from other machines, and shows profiles and the command line to everybody: "+
+			"listen on 127.0.0.1, or say --insecure", r.adminAt)
 	}
 	return nil
 }

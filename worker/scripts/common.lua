@@ -58,9 +58,10 @@ local function add_asker(key, askers, asker)
   end
 end
 
--- An attempt that did not succeed: when it began (its token tells), when it ended, and (in suffix) by whom and why.
+-- An attempt that did not succeed: when it began, when it ended, and (in suffix) by whom and why. Its token tells when it began, or a
+-- later time where the clock has gone back since.
 local function note(key, token, ended, suffix)
-  local began = whole(math.floor((token or 0) / 1000))
+  local began = whole(math.min(math.floor((token or 0) / 1000), ended))
   local history = (call('HGET', key, 'h') or '') .. began .. ' ' .. whole(ended) .. ' ' .. suffix
   local forgotten = 0
   while #history > historyMax do

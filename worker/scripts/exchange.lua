@@ -161,6 +161,10 @@ local allowed, wait, step = want + holds, 0, nil
 local from = now
 if rule[6] then
   limited = true
+  for _, e in ipairs(held) do -- started, and the worker never learned of it: it does not run
+    local h = call('HMGET', jobKey(e[3]), 'w', 'e')
+    if h[1] == worker and h[2] == place(e[1], e[2]) then call('SREM', running, e[3]) end
+  end
   local free = tonumber(rule[6]) - call('SCARD', running)
   if free <= 0 then return { now, 50, 0, poke, verdicts, {} } end
   if free < allowed then allowed, wait = free, 50 end
@@ -195,7 +199,11 @@ local function start(s, entry, id, was_held)
   local flags = 0
   if h.x and now > tonumber(h.x) then flags = 1 end
   call('HSET', key, 't', text, 'w', worker, 'e', here)
-  if started >= starts and not h.c then call('HSET', key, 'b', 0) end -- ahead: counts only once it has begun
+  if started >= starts and not h.c then -- ahead: counts only once it has begun
+    call('HSET', key, 'b', 0)
+  elseif h.b then -- of the start that was never heard of
+    call('HDEL', key, 'b')
+  end
   if limited then call('SADD', running, id) end
   started, bytes = started + 1, bytes + #h.d
   local n = #jobs
