@@ -2,16 +2,13 @@ package acceptance
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ackbus/ackbus/acceptance/internal/ledger"
+	"github.com/ackbus/ackbus/internal/chaos/skew"
 )
 
 // Three nodes fire a schedule of every second, and are killed and replaced: each tick becomes one job. Long: for a minute, with the
@@ -27,10 +24,12 @@ func TestJobOfEachTick(t *testing.T) {
 	}
 	var firing []*workman
 	fire := func() {
-		skew := apart[len(y.workmen)%len(apart)]
-		w := y.hireAs(program, []string{fmt.Sprintf("%s=%d", skewEnv, int64(skew/time.Second))},
-			"-schedule", "* * * * * *", "-fires", "ticks").works(t)
-		if off := time.Until(w.clock(t)) - skew; off > patience || off < -patience {
+		wrong, clock := apart[len(y.workmen)%len(apart)], filepath.Join(t.TempDir(), "clock")
+		if err := skew.Set(clock, wrong); err != nil {
+			t.Fatal(err)
+		}
+		w := y.hireAs(program, []string{skew.Env + "=" + clock}, "-schedule", "* * * * * *", "-fires", "ticks").works(t)
+		if off := time.Until(w.clock(t)) - wrong; off > patience || off < -patience {
 			t.Fatalf("the clock of %s is %v apart from what it should be", w.name, off)
 		}
 		firing = append(firing, w)
@@ -63,9 +62,6 @@ func TestJobOfEachTick(t *testing.T) {
 	y.check("-schedule", "tick", "-every", "1s")
 }
 
-// skewEnv sets the clock of a process that was built for it, in seconds.
-const skewEnv = "ACKBUS_TEST_CLOCK"
-
 // clock is what the process said that the time is when it began to work.
 func (w *workman) clock(t *testing.T) time.Time {
 	t.Helper()
@@ -82,41 +78,17 @@ func (w *workman) clock(t *testing.T) time.Time {
 	return time.Time{}
 }
 
-// skewed builds a workman whose clock can be set: with a time package that adds to what the machine says. Nothing else sets the clock of
-// one process of a machine alone.
+// skewed builds a workman whose clock can be set.
 func (y *yard) skewed() string {
 	y.t.Helper()
 	dir := y.t.TempDir()
-	out, err := exec.Command("go", "env", "GOROOT").Output()
+	overlay, err := skew.Overlay(y.t.Context(), dir)
 	if err != nil {
-		y.t.Fatal(err)
-	}
-	original := filepath.Join(strings.TrimSpace(string(out)), "src", "time", "time.go")
-	text, err := os.ReadFile(original)
-	if err != nil {
-		y.t.Fatal(err)
-	}
-	const now = "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n"
-	changed := strings.Replace(string(text), now, now+"\tsec += skew\n", 1)
-	if changed == string(text) {
-		y.t.Fatalf("time.Now of this Go looks otherwise than:\n%s", now)
-	}
-	skew := "package time\n\nimport \"syscall\"\n\nvar skew = func() int64 {\n\ttext, _ := syscall.Getenv(\"" + skewEnv + "\")\n" +
-		"\tsign, n := int64(1), int64(0)\n\tfor _, c := range text {\n\t\tif c == '-' {\n\t\t\tsign = -1\n\t\t} else {\n" +
-		"\t\t\tn = 10*n + int64(c-'0')\n\t\t}\n\t}\n\treturn sign * n\n}()\n"
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{
-		original: filepath.Join(dir, "time.go"), filepath.Join(filepath.Dir(original), "skew.go"): filepath.Join(dir, "skew.go"),
-	}})
-	if err := errors.Join(err, os.WriteFile(filepath.Join(dir, "time.go"), []byte(changed), 0o600),
-		os.WriteFile(filepath.Join(dir, "skew.go"), []byte(skew), 0o600),
-		os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600)); err != nil {
 		y.t.Fatal(err)
 	}
 	path := filepath.Join(dir, "workman")
-	cmd := exec.Command("go", "build", "-o", path, "-overlay", filepath.Join(dir, "overlay.json"),
-		"github.com/ackbus/ackbus/acceptance/internal/workman")
-	if said, err := cmd.CombinedOutput(); err != nil {
-		y.t.Fatalf("build a workman whose clock can be set: %v\n%s", err, said)
+	if err := goBuild(path, "github.com/ackbus/ackbus/acceptance/internal/workman", "-overlay", overlay); err != nil {
+		y.t.Fatal(err)
 	}
 	return path
 }

@@ -87,6 +87,9 @@ func (o *overload) judge(t *testing.T) {
 	if sum != o.asked {
 		t.Errorf("%d requests of %d have ended", sum, o.asked)
 	}
+	if unknown := o.unknown(); unknown > o.asked*2/3 { // no machine is so busy
+		t.Errorf("%d requests of %d are unknown", unknown, o.asked)
+	}
 	if o.told == 0 && !o.starved(t) {
 		t.Error("no volatile message was told to be dropped, with how many were waiting")
 	}
@@ -95,11 +98,14 @@ func (o *overload) judge(t *testing.T) {
 	}
 }
 
+// unknown is how many requests ended before anybody had claimed them.
+func (o *overload) unknown() int { return o.ended["unknown"] + o.ended["volatile unknown"] }
+
 // starved reports whether the machine had no time for the nodes: requests end before they have been claimed then, and the clients' queues
 // never fill. The long form has the machine for itself.
 func (o *overload) starved(t *testing.T) bool {
 	t.Helper()
-	if o.ended["unknown"]+o.ended["volatile unknown"] <= o.asked/20 || os.Getenv(overloadEnv) != "" {
+	if o.unknown() <= o.asked/20 || os.Getenv(overloadEnv) != "" {
 		return false
 	}
 	t.Log("the machine was too busy for the clients to be what there is too little of")

@@ -22,12 +22,13 @@ func (c *cluster) tellJobs() error {
 		return err
 	}
 	for id, r := range records {
-		j := &history.Job{ID: id, TakenIn: r.TakenIn, Done: r.Done, DoneBy: r.DoneBy, Dead: r.Dead, Code: r.Code, Flushed: r.Flushed}
+		j := &history.Job{ID: id, TakenIn: r.TakenIn, Done: r.Done, DoneBy: r.DoneBy, Dead: r.Dead, Code: r.Code,
+			Flushed: r.Flushed, Lost: r.Lost}
 		for _, s := range r.Starts {
 			j.Tokens = append(j.Tokens, s.Token)
 		}
-		if n := len(j.Tokens); n > 0 && r.Deleted > 0 && r.Done+r.Dead == 0 { // nobody deletes jobs here that are not dead
-			j.Done, j.DoneBy = 1, j.Tokens[n-1]
+		if len(j.Tokens) > 0 && r.Deleted > 0 && r.Done+r.Dead == 0 { // done and not kept: nobody deletes jobs here that are not dead
+			j.Done = 1
 		}
 		c.log.Append(history.Event{Kind: history.Kept, Job: j})
 	}

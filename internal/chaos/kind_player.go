@@ -40,6 +40,7 @@ func killedAndStopped(name string, targets int, who func(c *cluster) []*player) 
 // killedStoppedAndDrained is what can happen to who serves others.
 func killedStoppedAndDrained(name string, targets int, who func(c *cluster) []*player) []kind {
 	all := killedAndStopped(name, targets, who)
+	all[1].does, all[1].grave = history.Silences, silence
 	return append(all, kind{name: name + " drained", least: 0, most: time.Second, targets: targets, touches: all[0].touches,
 		does: history.Drains, possible: all[0].possible,
 		begin: func(_ context.Context, c *cluster, target int) error { return who(c)[target].drain() },

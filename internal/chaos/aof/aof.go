@@ -26,6 +26,7 @@ type Record struct {
 	Code    string  // why, the last time
 	Deleted int     // how often it was deleted, which also ends a job that is done and not kept
 	Flushed bool    // Redis was emptied after the job was first heard of
+	Lost    bool    // that was before it was over
 }
 
 // A Start is one time that a job was given to a worker.
@@ -114,6 +115,7 @@ func note(jobs map[string]*Record, command [][]byte) error {
 	case "FLUSHALL":
 		for _, job := range jobs {
 			job.Flushed = true
+			job.Lost = job.Lost || job.Done+job.Dead+job.Deleted == 0
 		}
 		return nil
 	case "DEL":

@@ -17,6 +17,7 @@ type Task struct {
 	Manner   string `json:"manner"`
 	Millis   int    `json:"millis,omitempty"` // that it takes
 	Await    bool   `json:"await,omitempty"`  // of a job: its result is waited for
+	Delay    int64  `json:"delay,omitempty"`  // of a job: nanoseconds until it may start
 	ID       string `json:"id,omitempty"`     // of a job: the one that its enqueuer chose
 	First    int    `json:"first,omitempty"`  // of a job: number of the one that had the same ID first; 0: this one
 	Deadline int64  `json:"deadline"`
@@ -67,8 +68,9 @@ type Job struct {
 	TakenIn int      `json:"taken_in"`
 	Tokens  []uint64 `json:"tokens"` // of its starts, in order
 	Done    int      `json:"done"`
-	DoneBy  uint64   `json:"done_by,omitempty"`
+	DoneBy  uint64   `json:"done_by,omitempty"` // token; 0: a job that was not kept, of which nobody knows
 	Dead    int      `json:"dead,omitempty"`
 	Code    string   `json:"code,omitempty"`
-	Flushed bool     `json:"flushed,omitempty"` // Redis was emptied in between
+	Flushed bool     `json:"flushed,omitempty"` // Redis was emptied after the job was taken in
+	Lost    bool     `json:"lost,omitempty"`    // and before it was over
 }

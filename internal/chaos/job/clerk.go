@@ -139,6 +139,7 @@ func (c *clerk) hand(p *plan, n int) {
 	defer cancel()
 	task := &history.Task{Key: p.order.Key, Manner: p.Manner, Millis: p.Millis, Await: p.await, ID: p.id,
 		Deadline: begin + p.timeout.Nanoseconds()}
+	task.Delay = p.delay.Nanoseconds()
 	if task.Number += n; n > 0 {
 		task.First = p.order.Number
 	}

@@ -31,10 +31,10 @@ func TestEnqueueAndWork(t *testing.T) {
 			func() { close(ready) })
 	})
 	<-ready
-	const least = 50
+	const least = 40 // at a rate for which one workman has places
 	calling.Go(func() {
 		called = job.Enqueue(calling.Context(),
-			&actor.Settings{Dir: dir, Name: "clerk-1.1", Redis: redis.URL(), Rate: 200, Seed: 1}, func() {})
+			&actor.Settings{Dir: dir, Name: "clerk-1.1", Redis: redis.URL(), Rate: 20, Seed: 1}, func() {})
 	})
 	await(t, dir, history.Taken, least)
 	for _, g := range []*run.Group{calling, serving} {

@@ -173,5 +173,5 @@ func (w *world) judgeWait(v *Verdict, c *call) {
 
 // hindered reports whether one of the processes stood still for much of the call: the machine had no time for it.
 func (w *world) hindered(c *call) bool {
-	return w.slowed(c.span())
+	return w.slowed(c.span(), duration(c.begin.At, c.span().to))
 }

@@ -18,8 +18,9 @@ func (f *fault) noticed() (time.Duration, bool) {
 	return 0, false
 }
 
-// judgeDeaths looks at requests under way when a node died or fell silent, all of whose deliveries were that node's and came to nothing. A
-// publisher that had trouble of its own at the time may not judge others, so only faults that stand alone count.
+// judgeDeaths looks at calls of methods that ran at an instance when it died or fell silent, and at requests under way when a node did, all
+// of whose deliveries were that node's and came to nothing. A publisher that had trouble of its own at the time may not judge others, so
+// only faults that stand alone count.
 func judgeDeaths(w *world, v *Verdict) {
 	for i := range w.faults {
 		f := &w.faults[i]
@@ -31,6 +32,9 @@ func judgeDeaths(w *world, v *Verdict) {
 			if c := w.calls[key]; c.begin.At < f.from && c.span().to > f.from && w.lost(c, f) {
 				w.judgeDeath(v, c, f, limit)
 			}
+		}
+		for _, key := range w.methods.keys {
+			w.judgeCallAtDeath(v, w.methods.all[key], f, limit)
 		}
 	}
 }
@@ -70,5 +74,28 @@ func (w *world) judgeDeath(v *Verdict, c *call, f *fault, limit time.Duration) {
 	if took > limit+excused && c.Deadline > f.from+(limit+excused).Nanoseconds() {
 		v.violatef(Death, []history.Event{c.begin, *end}, "%s to %s ended %v after fault %d (%s), with stalls of %v",
 			c.name(), c.To, took, f.Number, f.Name, excused)
+	}
+}
+
+// judgeCallAtDeath holds that a call which ran at an instance that is gone has ended, or runs elsewhere, as soon as requests have.
+func (w *world) judgeCallAtDeath(v *Verdict, t *task, f *fault, limit time.Duration) {
+	for _, u := range t.turns {
+		over := t.span().to
+		if f.touches(t.Publisher) || !f.touches(u.actor) || u.life.from > f.from || over < f.from ||
+			u.over && u.life.to < f.from+limit.Nanoseconds() {
+			continue
+		}
+		for _, other := range t.turns {
+			if other.life.from > u.life.from {
+				over = min(over, other.life.from)
+			}
+		}
+		v.examine(Death)
+		took, excused := duration(f.from, over), w.stalled(span{f.from, over}, t.Publisher, machine)
+		v.measure(Death, min(took, duration(f.from, t.GivenUp()))-excused)
+		if took > limit+excused && t.GivenUp() > f.from+(limit+excused).Nanoseconds() {
+			v.violatef(Death, append(t.evidence(), u.begin), "%s ended %v after fault %d (%s), with stalls of %v", t.name(), took, f.Number,
+				f.Name, excused)
+		}
 	}
 }

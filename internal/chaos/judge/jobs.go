@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -11,10 +12,8 @@ import (
 const (
 	// mostAttempts is how many a job has before it dies of them.
 	mostAttempts = 5
-	// takeover is how soon the jobs of a worker that was killed start elsewhere.
-	takeover = 2 * time.Second
-	// handover is how long after its context's end a handler's own word of it may come.
-	handover = 50 * time.Millisecond
+	// lying is how long the result of a job that somebody awaits lies in Redis.
+	lying = 10 * time.Second
 )
 
 // judgeJobs looks at the jobs.
@@ -25,6 +24,7 @@ func judgeJobs(w *world, v *Verdict) {
 		w.judgeEnds(v, JobsEnd, t)
 		w.judgeToldOfJob(v, t)
 		w.judgeCalmJob(v, t, disturbed)
+		w.judgeCalmStarts(v, t, disturbed)
 	}
 	for _, id := range slices.Sorted(maps.Keys(w.jobs.jobs)) {
 		j := w.jobs.jobs[id]
@@ -35,8 +35,11 @@ func judgeJobs(w *world, v *Verdict) {
 	}
 }
 
-// flushed reports whether Redis was emptied during the job's life: then nothing is promised.
+// flushed reports whether Redis was emptied after it had the job: then it may know nothing of it, also of what it was.
 func (j *jobStory) flushed() bool { return j.kept != nil && j.kept.Job.Flushed }
+
+// lost reports whether Redis was emptied before the job was over: then nothing is promised.
+func (j *jobStory) lost() bool { return j.kept != nil && j.kept.Job.Lost }
 
 // evidence is where the job was handed over, and what Redis has of it.
 func (j *jobStory) evidence() (all []history.Event) {
@@ -58,20 +61,63 @@ func (w *world) judgeToldOfJob(v *Verdict, t *task) {
 	if o == nil {
 		return
 	}
-	j := w.jobs.jobs[t.ID]
 	v.examine(Results)
-	switch {
-	case o.Code == history.Refused && t.First == 0 && (j == nil || len(j.tasks) == 1) && len(t.turns) > 0:
-		v.violatef(Results, append(t.evidence(), t.turns[0].begin), "%s was refused, and ran", t.name())
-	case o.Code == "" && t.Await && (o.Answer == nil || *o.Answer != t.Key):
-		v.violatef(Results, t.evidence(), "%s got the result of %+v", t.name(), o.Answer)
-	case o.Code == "" && t.Await && !slices.ContainsFunc(t.turns, func(u *turn) bool { return u.effect() && u.life.to <= t.ends[0].At }):
-		v.violatef(Results, t.evidence(), "%s got a result, and no attempt had its effect", t.name())
-	case o.Code == history.Died && (j == nil || j.kept == nil || j.kept.Job.Dead == 0):
-		v.violatef(Results, t.evidence(), "%s is said to be dead, and is not", t.name())
-	case o.Code == history.Gone && j != nil && !j.flushed() && !w.touched(t.span(), machine, t.Publisher):
-		v.violatef(Results, t.evidence(), "%s is said to be gone, and was not", t.name())
+	if wrong := t.untrue(o, w.jobs.jobs[t.ID]); wrong != "" {
+		evidence := t.evidence()
+		for _, u := range t.turns {
+			evidence = append(evidence, u.begin)
+		}
+		v.violatef(Results, evidence, "%s %s", t.name(), wrong)
 	}
+}
+
+// untrue says what is not so of what a clerk was told of a job, whose story may be unknown; empty: all is.
+func (t *task) untrue(o *history.Outcome, j *jobStory) string {
+	switch o.Code {
+	case "":
+		if t.Await {
+			return t.untrueResult(o)
+		}
+	case history.Maybe:
+	case history.Refused:
+		if (j == nil || j.refused()) && (t.First == 0 && len(t.turns) > 0 || j != nil && j.kept != nil) {
+			return "was refused, and Redis had it"
+		}
+	case history.Died:
+		if j == nil || j.kept == nil || j.kept.Job.Dead == 0 {
+			return "is said to be dead, and is not"
+		}
+	case history.Gone:
+		left := slices.ContainsFunc(t.turns, func(u *turn) bool { return u.effect() && duration(u.life.to, t.ends[0].At) >= lying })
+		if (j == nil || !j.flushed()) && !left {
+			return "is said to be gone, and was not"
+		}
+	case history.WaitOver:
+		if t.ends[0].At < t.Deadline {
+			return "was no longer waited for, and there was time left"
+		}
+	default:
+		return "ended as no job may: " + o.Code + ", " + o.Detail
+	}
+	return ""
+}
+
+// untrueResult says what is not so of a result.
+func (t *task) untrueResult(o *history.Outcome) string {
+	if o.Answer == nil || *o.Answer != t.Key {
+		return fmt.Sprintf("got the result of %+v", o.Answer)
+	}
+	if !slices.ContainsFunc(t.turns, func(u *turn) bool {
+		return u.effect() && u.life.to <= t.ends[0].At && u.Job == o.ID && (o.Node == "" || o.Node == u.actor && o.Attempt == u.Attempt)
+	}) {
+		return fmt.Sprintf("got a result, and no attempt like %+v had its effect", *o)
+	}
+	return ""
+}
+
+// refused reports whether everybody who handed the job over was told that it was not taken in.
+func (j *jobStory) refused() bool {
+	return !slices.ContainsFunc(j.tasks, func(t *task) bool { return t.outcome() == nil || t.outcome().Code != history.Refused })
 }
 
 // effect reports whether the attempt did what the job is for.
@@ -89,7 +135,7 @@ func (w *world) judgeCalmJob(v *Verdict, t *task, d *disturbance) {
 	v.examine(CalmJobs)
 	switch {
 	case t.outcome().Code == want:
-	case w.slowed(t.span()):
+	case w.short(t):
 		v.excuse(CalmJobs)
 	default:
 		v.violatef(CalmJobs, t.evidence(), "%s ended as %q, and nothing was wrong: %s", t.name(), t.outcome().Code, t.outcome().Detail)
@@ -106,21 +152,35 @@ func (w *world) judgeKept(v *Verdict, j *jobStory) {
 		return
 	}
 	v.examine(JobsKept)
-	v.examine(DoneOnce)
 	k := j.kept.Job
-	if k.Flushed {
+	if k.Lost {
 		v.excuse(JobsKept)
 		return
 	}
-	reason := len(k.Tokens) >= mostAttempts || w.askedToDie(j)
 	switch {
 	case k.Done+k.Dead == 0:
 		v.violatef(JobsKept, j.evidence(), "%s was taken in, and is neither done nor dead", j.id)
-	case k.Dead > 0 && (k.Code == "" || !reason):
+	case k.Dead > 0 && (k.Code == "" || !j.worn() && !w.askedToDie(j)):
 		v.violatef(JobsKept, j.evidence(), "%s is dead (%q) after %d starts, without a reason", j.id, k.Code, len(k.Tokens))
-	case k.TakenIn != 1 || k.Done+k.Dead > 1:
-		v.violatef(DoneOnce, j.evidence(), "%s was taken in %d times, done %d times, and died %d times", j.id, k.TakenIn, k.Done, k.Dead)
 	}
+	if v.examine(DoneOnce); k.TakenIn == 1 && k.Done+k.Dead == 1 || k.Done+k.Dead == 0 {
+		return
+	}
+	if k.Flushed && len(j.tasks) > 1 { // it was taken in again after Redis had forgotten it
+		v.excuse(DoneOnce)
+		return
+	}
+	v.violatef(DoneOnce, j.evidence(), "%s was taken in %d times, done %d times, and died %d times", j.id, k.TakenIn, k.Done, k.Dead)
+}
+
+// worn reports whether the job has had all of its attempts. Not each start is one: a worker that gives a job back has not tried it.
+func (j *jobStory) worn() bool {
+	starts := j.kept.Job.Tokens
+	if len(starts) < mostAttempts {
+		return false
+	}
+	i := slices.IndexFunc(j.turns, func(u *turn) bool { return u.Token == starts[len(starts)-1] })
+	return i < 0 || j.turns[i].Attempt >= mostAttempts // its worker may have died before it called the handler
 }
 
 // askedToDie reports whether the job is one that its handler refuses.
@@ -135,68 +195,4 @@ func (w *world) askedToDie(j *jobStory) bool {
 func (t *task) takenIn() bool {
 	o := t.outcome()
 	return o != nil && (o.Code == "" || o.Code == history.Died || o.Code == history.WaitOver)
-}
-
-// judgeFence holds that starts have tokens that rise, and that who completed a job is who started it last, and did it.
-func (w *world) judgeFence(v *Verdict, j *jobStory) {
-	if j.kept == nil || j.flushed() || j.kept.Job.Done == 0 {
-		return
-	}
-	k := j.kept.Job
-	v.examine(Fenced)
-	rising := slices.IsSorted(k.Tokens) && len(slices.Compact(slices.Clone(k.Tokens))) == len(k.Tokens)
-	if !rising || len(k.Tokens) == 0 || k.Tokens[len(k.Tokens)-1] != k.DoneBy {
-		v.violatef(Fenced, j.evidence(), "%s was completed with token %d, and had the starts %v", j.id, k.DoneBy, k.Tokens)
-		return
-	}
-	if !slices.ContainsFunc(j.turns, func(u *turn) bool { return u.Token == k.DoneBy && u.effect() }) {
-		v.violatef(Fenced, j.evidence(), "%s was completed by a start that had no effect", j.id)
-	}
-}
-
-// judgeAlone holds that the handler of an attempt has ended before the next one starts elsewhere, unless its process stood still.
-func (w *world) judgeAlone(v *Verdict, j *jobStory) {
-	for i := 1; i < len(j.turns); i++ {
-		before, now := j.turns[i-1], j.turns[i]
-		v.examine(Alone)
-		overlap := duration(now.life.from, before.life.to)
-		if overlap <= handover {
-			continue
-		}
-		v.excuse(Alone)
-		if stopped := w.stalled(before.life, before.actor); overlap > handover+stopped {
-			v.violatef(Alone, j.evidence(), "%s ran at %s and at %s for %v, with stalls of %v", j.id, before.actor, now.actor, overlap,
-				stopped)
-		}
-	}
-}
-
-// judgeTakeover holds that what a killed worker had in hand is started elsewhere soon.
-func (w *world) judgeTakeover(v *Verdict, j *jobStory) {
-	if j.flushed() {
-		return
-	}
-	for i := range w.faults {
-		f := &w.faults[i]
-		if f.Does != history.Kills || !w.alone(f, takeover) {
-			continue
-		}
-		for n, u := range j.turns {
-			if !f.touches(u.actor) || u.over || u.life.from > f.from {
-				continue
-			}
-			v.examine(TakenOver)
-			took, excused := time.Duration(forever), time.Duration(0)
-			if n+1 < len(j.turns) {
-				next := j.turns[n+1]
-				took = duration(f.from, next.life.from)
-				excused = w.stalled(span{f.from, next.life.from}, next.actor, machine)
-			}
-			v.measure(TakenOver, took-excused)
-			if took > takeover+excused {
-				v.violatef(TakenOver, j.evidence(), "%s started elsewhere %v after %s was killed, with stalls of %v", j.id, took, u.actor,
-					excused)
-			}
-		}
-	}
 }

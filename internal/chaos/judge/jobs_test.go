@@ -32,8 +32,11 @@ func (y *story) works(from, to time.Duration, n int, id, who string, token uint6
 
 // kept is what Redis's file says: done once, by the last of these starts.
 func (y *story) kept(id string, tokens ...uint64) *history.Job {
-	return y.add(94*s, history.Event{Kind: history.Kept, Job: &history.Job{ID: id, TakenIn: 1, Tokens: tokens, Done: 1,
-		DoneBy: tokens[len(tokens)-1]}}).Job
+	j := &history.Job{ID: id, TakenIn: 1, Tokens: tokens, Done: 1}
+	if len(tokens) > 0 {
+		j.DoneBy = tokens[len(tokens)-1]
+	}
+	return y.add(94*s, history.Event{Kind: history.Kept, Job: j}).Job
 }
 
 // job is a whole job that is awaited, all as it should be.
@@ -105,26 +108,53 @@ var tellingOfJobs = []telling{
 	{"a job that was taken in is not there", func(y *story) {
 		y.hand(10*s, 3, history.Quick, false)
 		y.taken(10*s+1*ms, 3, "a", "")
-	}, breaks(judge.JobsKept)},
+	}, breaks(judge.JobsKept, judge.CalmJobs)},
 	{"a job that was taken in is never done", func(y *story) {
 		y.hand(10*s, 3, history.Quick, false)
 		y.taken(10*s+1*ms, 3, "a", "")
 		k := y.kept("a", 7)
 		k.Done = 0
-	}, breaks(judge.JobsKept)},
+	}, breaks(judge.JobsKept, judge.CalmJobs)},
 	{"a job that was taken in is never done: Redis was emptied", func(y *story) {
+		y.fault(1, 9*s, 11*s, "", "redis")
 		y.hand(10*s, 3, history.Quick, false)
 		y.taken(10*s+1*ms, 3, "a", "")
 		k := y.kept("a", 7)
-		k.Done, k.Flushed = 0, true
+		k.Done, k.Flushed, k.Lost = 0, true, true
+	}, nil},
+	{"a job that was done is done twice: Redis was emptied long after", func(y *story) {
+		y.job(10*s, 3, "a")
+		k := y.kept("a", 7)
+		k.Done, k.Flushed = 2, true
+	}, breaks(judge.DoneOnce)},
+	{"a job is handed over again, and Redis was emptied in between", func(y *story) {
+		y.hand(10*s, 3, history.Quick, false).ID = "a"
+		y.taken(10*s+1*ms, 3, "a", "")
+		y.works(10*s+2*ms, 10*s+3*ms, 3, "a", "worker-1", 7, "")
+		y.fault(1, 10*s+4*ms, 10*s+5*ms, "", "redis")
+		again := y.hand(10*s+6*ms, 4, history.Quick, false)
+		again.ID, again.First = "a", 3
+		y.taken(10*s+7*ms, 4, "a", "")
+		y.works(10*s+8*ms, 10*s+9*ms, 3, "a", "worker-1", 8, "")
+		k := y.kept("a", 7, 8)
+		k.TakenIn, k.Done, k.Flushed = 2, 2, true
 	}, nil},
 	{"a job dies for nothing", func(y *story) {
 		y.hand(10*s, 3, history.Quick, false)
 		y.taken(10*s+1*ms, 3, "a", "")
 		k := y.kept("a", 7)
 		k.Done, k.Dead, k.Code = 0, 1, "dead"
+	}, breaks(judge.JobsKept, judge.CalmJobs)},
+	{"a job dies of starts that were no attempts", func(y *story) {
+		y.fault(1, 9*s, 11*s, "", "redis")
+		y.hand(10*s, 3, history.Quick, false)
+		y.taken(10*s+1*ms, 3, "a", "")
+		y.works(10*s+2*ms, 10*s+3*ms, 3, "a", "worker-1", 5, "lease lost") // its first attempt
+		k := y.kept("a", 1, 2, 3, 4, 5)
+		k.Done, k.Dead, k.Code = 0, 1, "dead"
 	}, breaks(judge.JobsKept)},
 	{"a job dies of its attempts", func(y *story) {
+		y.fault(1, 9*s, 11*s, "", "redis")
 		y.hand(10*s, 3, history.Quick, false)
 		y.taken(10*s+1*ms, 3, "a", "")
 		k := y.kept("a", 1, 2, 3, 4, 5)
@@ -159,6 +189,103 @@ var tellingOfJobs = []telling{
 		y.works(10*s+2*ms, 10*s+3*ms, 3, "a", "worker-1", 7, "lease lost")
 		y.kept("a", 7)
 	}, breaks(judge.Fenced)},
+	{"a job runs that Redis never had", func(y *story) {
+		y.hand(10*s, 3, history.Quick, false)
+		y.taken(11*s, 3, "", history.Maybe)
+		y.works(10*s+1*ms, 10*s+2*ms, 3, "a", "worker-1", 7, "")
+	}, breaks(judge.Fenced, judge.CalmJobs)},
+	{"a job runs twice in one start", func(y *story) {
+		y.fault(1, 9*s, 11*s, "", "redis")
+		y.job(10*s, 3, "a")
+		y.works(10*s+5*ms, 10*s+6*ms, 3, "a", "worker-1", 7, "")
+		y.kept("a", 7)
+	}, breaks(judge.Fenced)},
+	{"a job that dies has starts that do not rise", func(y *story) {
+		y.fault(1, 9*s, 11*s, "", "redis")
+		y.hand(10*s, 3, history.Bad, false)
+		y.taken(10*s+1*ms, 3, "a", "")
+		y.works(10*s+2*ms, 10*s+3*ms, 3, "a", "worker-1", 7, "it can't be done")
+		k := y.kept("a", 8, 7)
+		k.Done, k.Dead, k.Code = 0, 1, "dead"
+	}, breaks(judge.Fenced)},
+	{"a job that was not kept had no effect", func(y *story) {
+		y.fault(1, 9*s, 11*s, "", "redis")
+		y.hand(10*s, 3, history.Quick, false)
+		y.taken(10*s+1*ms, 3, "a", "")
+		y.works(10*s+2*ms, 10*s+3*ms, 3, "a", "worker-1", 7, "lease lost")
+		y.kept("a", 7).DoneBy = 0
+	}, breaks(judge.Fenced)},
+	{"a job that was refused is there", func(y *story) {
+		y.fault(1, 9*s, 20*s, "", "redis")
+		y.hand(10*s, 3, history.Quick, false)
+		y.taken(11*s, 3, "a", history.Refused)
+		y.kept("a").Done = 0
+	}, breaks(judge.Results, judge.JobsKept)},
+	{"a result of another attempt", func(y *story) {
+		y.hand(10*s, 3, history.Quick, true)
+		y.works(10*s+1*ms, 10*s+2*ms, 3, "a", "worker-1", 7, "")
+		o := y.taken(10*s+3*ms, 3, "a", "")
+		o.Node, o.Attempt = "worker-1", 2
+		y.kept("a", 7)
+	}, breaks(judge.Results)},
+	{"a job is gone that nobody emptied Redis of", func(y *story) {
+		y.fault(1, 9*s, 20*s, "", "redis")
+		y.hand(10*s, 3, history.Quick, true)
+		y.works(10*s+1*ms, 10*s+2*ms, 3, "a", "worker-1", 7, "")
+		y.taken(14*s, 3, "a", history.Gone)
+		y.kept("a", 7)
+	}, breaks(judge.Results)},
+	{"a job is waited for no longer, before its time", func(y *story) {
+		y.fault(1, 9*s, 20*s, "", "redis")
+		y.hand(10*s, 3, history.Quick, true)
+		y.taken(14*s, 3, "a", history.WaitOver)
+		y.works(14*s, 15*s, 3, "a", "worker-1", 7, "")
+		y.kept("a", 7)
+	}, breaks(judge.Results)},
+	{"a job ends as none may", func(y *story) {
+		y.fault(1, 9*s, 20*s, "", "redis")
+		y.hand(10*s, 3, history.Quick, false)
+		y.taken(11*s, 3, "", "another error")
+	}, breaks(judge.Results)},
+	{"a job starts late, and nothing was wrong", func(y *story) {
+		y.hand(10*s, 3, history.Quick, false)
+		y.taken(10*s+1*ms, 3, "a", "")
+		y.works(11*s+1*ms, 11*s+2*ms, 3, "a", "worker-1", 7, "")
+		y.kept("a", 7)
+	}, breaks(judge.CalmJobs)},
+	{"a job is to start later", func(y *story) {
+		y.hand(10*s, 3, history.Quick, false).Delay = int64(500 * ms)
+		y.taken(10*s+1*ms, 3, "a", "")
+		y.works(11*s+1*ms, 11*s+2*ms, 3, "a", "worker-1", 7, "")
+		y.kept("a", 7)
+	}, nil},
+	{"a job is taken over, and nothing was wrong but a clock", func(y *story) {
+		y.fault(1, 9*s, 12*s, history.Shifts)
+		y.hand(10*s, 3, history.Steady, false)
+		y.taken(10*s+1*ms, 3, "a", "")
+		y.works(10*s+2*ms, 10*s+50*ms, 3, "a", "worker-1", 7, "lease lost")
+		y.works(10*s+60*ms, 10*s+90*ms, 3, "a", "worker-2", 8, "")
+		y.kept("a", 7, 8)
+	}, breaks(judge.CalmJobs)},
+	{"two work at a job, the first and the third", func(y *story) {
+		y.fault(1, 9*s, 20*s, "", "redis")
+		y.hand(10*s, 3, history.Quick, false)
+		y.taken(10*s+1*ms, 3, "a", "")
+		y.works(10*s+2*ms, 12*s+300*ms, 3, "a", "worker-1", 7, "lease lost")
+		y.stalled("worker-1", 10*s+500*ms, 11*s+200*ms)
+		y.works(11*s+100*ms, 11*s+110*ms, 3, "a", "worker-2", 8, "it fails once")
+		y.works(12*s, 12*s+1*ms, 3, "a", "worker-3", 9, "")
+		y.kept("a", 7, 8, 9)
+	}, nil},
+	{"two work at a job, of whom one stood still long before", func(y *story) {
+		y.fault(1, 9*s, 20*s, "", "gw-1")
+		y.hand(10*s, 3, history.Quick, false)
+		y.taken(10*s+1*ms, 3, "a", "")
+		y.works(10*s+2*ms, 13*s+300*ms, 3, "a", "worker-1", 7, "lease lost")
+		y.stalled("worker-1", 10*s+500*ms, 11*s+900*ms)
+		y.works(13*s, 13*s+1*ms, 3, "a", "worker-2", 8, "")
+		y.kept("a", 7, 8)
+	}, breaks(judge.Alone)},
 	{"two work at a job, one after the other", func(y *story) { y.again(-1 * ms) }, nil},
 	{"two work at a job", func(y *story) { y.again(51 * ms) }, breaks(judge.Alone)},
 	{"two work at a job, of whom one stood still", func(y *story) {
@@ -171,6 +298,15 @@ var tellingOfJobs = []telling{
 	}, nil},
 	{"a killed worker's job starts elsewhere late", func(y *story) {
 		y.orphaned(2001 * ms)
+		y.kept("a", 7, 8)
+	}, breaks(judge.TakenOver)},
+	{"a stopped worker's job starts elsewhere late", func(y *story) {
+		y.hand(9900*ms, 3, history.Quick, false)
+		y.taken(9901*ms, 3, "a", "")
+		y.fault(1, 10*s, 16*s, history.Silences, "worker-1")
+		y.stalled("worker-1", 10*s, 16*s)
+		y.works(9950*ms, 16*s+10*ms, 3, "a", "worker-1", 7, "lease lost")
+		y.works(15*s+1*ms, 15*s+2*ms, 3, "a", "worker-2", 8, "")
 		y.kept("a", 7, 8)
 	}, breaks(judge.TakenOver)},
 	{"a killed worker's job starts nowhere", func(y *story) {

@@ -21,7 +21,7 @@ func TestEveryday(t *testing.T) {
 	}
 	var text strings.Builder
 	v.Print(&text, 1)
-	if !strings.Contains(text.String(), "outcomes: confirmed 2") {
+	if !strings.Contains(text.String(), "outcomes: confirmed 2") || !strings.Contains(text.String(), "HAD NOTHING TO LOOK AT") {
 		t.Error(text.String())
 	}
 }

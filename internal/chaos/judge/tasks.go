@@ -3,9 +3,13 @@ package judge
 import (
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/ackbus/ackbus/internal/chaos/history"
 )
+
+// promptly is how soon what is asked starts in a quiet time.
+const promptly = time.Second
 
 // A task is the call of a method, or a job that somebody handed over, with everything that came of it.
 type task struct {
@@ -187,11 +191,11 @@ func (w *world) judgeEnds(v *Verdict, r Rule, t *task) {
 	late := duration(t.GivenUp(), t.ends[0].At)
 	excused := w.stalled(span{t.GivenUp(), t.ends[0].At}, t.Publisher)
 	v.measure(r, late-excused)
-	if late > grace {
-		v.excuse(r)
-	}
-	if late > grace+excused {
+	switch {
+	case late > grace+excused:
 		v.violatef(r, t.evidence(), "%s ended %v late, with stalls of %v", t.name(), late, excused)
+	case late > grace:
+		v.excuse(r)
 	}
 }
 
@@ -208,12 +212,36 @@ func (w *world) undisturbed(t *task, d *disturbance) bool {
 	return len(t.ends) > 0 && len(t.span().of(d.times)) == 0
 }
 
-// slowed reports whether one of the processes stood still for much of a time: the machine had no time for it.
-func (w *world) slowed(s span) bool {
+// slowed reports whether one of the processes stood still for much of a time in a span: the machine had no time for it.
+func (w *world) slowed(s span, of time.Duration) bool {
 	for actor := range w.stalls {
-		if w.stalled(s, actor).Nanoseconds()*hindrance >= s.to-s.from {
+		if w.stalled(s, actor)*hindrance >= of {
 			return true
 		}
 	}
 	return false
+}
+
+// short reports whether the machine took much of the time that the asker gives it from a task. How soon it failed does not count: what
+// fails at once has not failed of a moment's stall.
+func (w *world) short(t *task) bool { return w.slowed(t.span(), duration(t.begin.At, t.GivenUp())) }
+
+// judgeCalmStart holds that in quiet times a task starts soon after it is due.
+func (w *world) judgeCalmStart(v *Verdict, r Rule, t *task, due int64, d *disturbance) {
+	soon := lengthened(span{t.begin.At, due}, promptly)
+	if len(soon.of(d.times)) > 0 {
+		return
+	}
+	v.examine(r)
+	late := promptly
+	if len(t.turns) > 0 {
+		late = duration(due, t.turns[0].life.from)
+	}
+	switch excused := w.anyStalled(soon); {
+	case late < promptly:
+	case late < promptly+excused && len(t.turns) > 0, excused*hindrance >= promptly:
+		v.excuse(r)
+	default:
+		v.violatef(r, t.evidence(), "%s had not started %v after it was due, and nothing was wrong", t.name(), promptly)
+	}
 }

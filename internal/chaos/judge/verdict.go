@@ -55,29 +55,29 @@ const (
 	CallsEnd Rule = "calls end"
 	// Replies: what a call gets belongs to it, and comes from an instance that ran it.
 	Replies Rule = "replies"
-	// RunsOnce: a call of a method that is not declared idempotent never runs twice.
+	// RunsOnce: a call of a method that is not declared idempotent never runs twice, and no other twice at one instance.
 	RunsOnce Rule = "runs once"
 	// NotRun: a call that is said not to have run did not.
 	NotRun Rule = "not run"
-	// RunsEnd: handlers end when their caller has given up.
+	// RunsEnd: handlers end when their caller has given up, and always within the time that the call had.
 	RunsEnd Rule = "handlers end"
-	// CalmCalls: in a quiet time calls succeed, also while instances drain.
+	// CalmCalls: in a quiet time calls start soon and succeed, also while instances drain.
 	CalmCalls Rule = "calm calls"
 	// JobsEnd: handing over a job, and awaiting it, ends exactly once, by the deadline plus 50 ms.
 	JobsEnd Rule = "jobs end"
-	// Results: what is told of a job is so: the result is its own, what was refused never runs, what is dead is.
+	// Results: what is told of a job is so: the result is its own, what was refused Redis never had, what is dead or gone is.
 	Results Rule = "results"
-	// JobsKept: a job that was taken in is done, or dead with a reason, unless Redis was emptied.
+	// JobsKept: a job that was taken in is done, or dead with a reason, unless Redis was emptied before.
 	JobsKept Rule = "jobs kept"
 	// DoneOnce: a job is taken in and completed once.
 	DoneOnce Rule = "done once"
-	// Fenced: a job is completed by the attempt that started last, and had its effect.
+	// Fenced: tokens rise, each is of one handler, and a job is completed by the attempt that started last, and had its effect.
 	Fenced Rule = "fenced"
 	// Alone: the handler of an attempt has ended before the next one starts, unless its process stood still.
 	Alone Rule = "one at a time"
-	// TakenOver: what a killed worker had in hand starts elsewhere within 2 s.
+	// TakenOver: what a killed worker had in hand starts elsewhere within 2 s, that of one stopped for long within 5 s.
 	TakenOver Rule = "taken over"
-	// CalmJobs: in a quiet time jobs are taken in, and end as they should, also while workers drain.
+	// CalmJobs: in a quiet time jobs are taken in, start soon and once, and end as they should, also while workers drain.
 	CalmJobs Rule = "calm jobs"
 	// Left: at the end nothing is held that was not held at the start.
 	Left Rule = "left over"
@@ -228,6 +228,9 @@ func (v *Verdict) Print(to io.Writer, most int) {
 		fmt.Fprintf(to, "%-14s %8d examined %6d excused %6d violated", r, v.Examined[r], v.Excused[r], broken[r])
 		if worst, timed := v.Worst[r]; timed {
 			fmt.Fprintf(to, "   worst %v", worst.Round(100*time.Microsecond))
+		}
+		if v.Examined[r] == 0 && broken[r] == 0 {
+			fmt.Fprint(to, "   HAD NOTHING TO LOOK AT")
 		}
 		fmt.Fprintln(to)
 	}
