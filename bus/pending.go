@@ -1,11 +1,12 @@
 package bus
 
 import (
-	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/ackbus/ackbus/bus/relay"
 )
 
 // pending is one request under way, as its publisher knows it. It belongs to the requests machine until it is over, then to
@@ -290,79 +291,34 @@ func (p *pending) attempt() uint32 { return p.earlier + uint32(len(p.tries)) }
 // latest is the latest attempt.
 func (p *pending) latest() *try { return &p.tries[len(p.tries)-1] }
 
-// unclaimed is how many copies somebody may have received of whom nothing was heard: those of the first attempt beyond the nodes
-// that answered any. Where nobody holds an endpoint each copy has to be answered for itself: the nodes that answer now may be
-// others than those that got an earlier one.
-func (p *pending) unclaimed() (n int) {
-	for i := range p.tries {
-		switch t := &p.tries[i]; {
-		case t.state != tryCounted:
-		case p.expected == 0:
-			n = max(n, t.count-t.claims)
-		case i == 0:
-			n = max(0, t.count-len(p.claims))
-		}
+// packet is the present attempt of a request on its way. It appends the envelope to buf.
+func (p *pending) packet(self uuid.UUID, now time.Duration, floor uint64, buf []byte) relay.Packet {
+	e := envelope{id: p.id, sender: self, seq: p.seq, floor: floor, attempt: p.attempt(), flags: p.flags(),
+		event: []byte(p.event), headers: p.opts.headers, format: p.body.format, body: p.body.bytes}
+	var to [len("method:") + MaxName]byte
+	e.to = p.to.append(to[:0])
+	if !p.publish {
+		e.left = max(p.deadline-now, time.Millisecond)
 	}
-	return n
+	return relay.Packet{Channel: p.channel, Payload: e.append(buf), Token: token(p.seq, e.attempt)}
 }
 
-// awaitsCopies reports whether an answer to some copy may still be under way.
-func (p *pending) awaitsCopies(now time.Duration) bool {
-	for i := range p.tries {
-		if t := &p.tries[i]; t.state == tryCounted && t.claims < t.count && now-t.sent < lateness {
-			return true
-		}
+func (p *pending) flags() flags {
+	f := flagReceipt.when(!p.publish) | flagVolatile.when(p.opts.volatile) | flagChosen.when(p.opts.id != uuid.Nil) |
+		flagAgain.when(p.again) | flagRecall.when(p.recall) | flagRepeat.when(p.again || len(p.tries) > 1)
+	switch p.opts.level {
+	case Written:
+		f |= flagWritten
+	case Claimed:
+		f |= flagClaimed
+	case Confirmed:
 	}
-	return false
-}
-
-// lost reports whether some attempt may have been received without anybody knowing.
-func (p *pending) lost() bool {
-	for i := range p.tries {
-		if p.tries[i].state == tryLost || p.tries[i].state == tryOpen {
-			return true
-		}
+	switch p.opts.detail {
+	case DetailSummary:
+		f |= flagSummary
+	case DetailAll:
+		f |= flagEach
+	case DetailAuto:
 	}
-	return false
-}
-
-// met reports whether the requirement is met.
-func (p *pending) met() bool {
-	switch need := p.opts.require.n; need {
-	case 0:
-		return p.reached >= 1
-	case -1:
-		return p.complete && p.expected > 0 && p.reached == p.expected && p.unclaimed() == 0
-	default:
-		return p.reached >= need
-	}
-}
-
-// hopeless reports whether the requirement can't be met any more.
-func (p *pending) hopeless() bool {
-	failed := p.expected - p.open - p.reached
-	switch need := p.opts.require.n; need {
-	case -1:
-		return failed > 0
-	case 0:
-		return p.complete && p.expected > 0 && p.expected-failed < 1
-	default:
-		return p.complete && p.expected > 0 && p.expected-failed < need
-	}
-}
-
-// proven reports whether nobody is there: a guarded attempt is complete without an endpoint while every member's subscriptions stood.
-func (p *pending) proven() bool {
-	for i := range p.tries {
-		if t := &p.tries[i]; t.proof && t.state == tryCounted && t.claims >= t.count {
-			return true
-		}
-	}
-	return false
-}
-
-// repeats reports whether the deliveries are made again where the requirement is not met: some claim belongs to an earlier request with
-// the ID.
-func (p *pending) repeats() bool {
-	return !p.again && slices.ContainsFunc(p.claims, func(c claim) bool { return c.flags&claimJoined != 0 })
+	return f
 }

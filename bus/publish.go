@@ -2,8 +2,10 @@ package bus
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -166,4 +168,15 @@ func unavailable(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// newID makes an ID for now.
+func newID() uuid.UUID { return newIDAt(time.Now()) }
+
+// newIDAt makes an ID: UUIDv7 (RFC 9562, section 5.7), so that IDs sort by time. It is no secret.
+func newIDAt(t time.Time) uuid.UUID {
+	var id uuid.UUID
+	binary.BigEndian.PutUint64(id[:], uint64(t.UnixMilli())<<16|uint64(rand.Uint32())&0xfff|7<<12)
+	binary.BigEndian.PutUint64(id[8:], rand.Uint64()&(1<<62-1)|1<<63)
+	return id
 }

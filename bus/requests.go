@@ -118,38 +118,6 @@ func (m *requests) schedule(now time.Duration, p *pending) {
 	m.wheel.schedule(&p.timer, when)
 }
 
-// packet is the present attempt of a request on its way. It appends the envelope to buf.
-func (p *pending) packet(self uuid.UUID, now time.Duration, floor uint64, buf []byte) relay.Packet {
-	e := envelope{id: p.id, sender: self, seq: p.seq, floor: floor, attempt: p.attempt(), flags: p.flags(),
-		event: []byte(p.event), headers: p.opts.headers, format: p.body.format, body: p.body.bytes}
-	var to [len("method:") + MaxName]byte
-	e.to = p.to.append(to[:0])
-	if !p.publish {
-		e.left = max(p.deadline-now, time.Millisecond)
-	}
-	return relay.Packet{Channel: p.channel, Payload: e.append(buf), Token: token(p.seq, e.attempt)}
-}
-
-func (p *pending) flags() flags {
-	f := flagReceipt.when(!p.publish) | flagVolatile.when(p.opts.volatile) | flagChosen.when(p.opts.id != uuid.Nil) |
-		flagAgain.when(p.again) | flagRecall.when(p.recall) | flagRepeat.when(p.again || len(p.tries) > 1)
-	switch p.opts.level {
-	case Written:
-		f |= flagWritten
-	case Claimed:
-		f |= flagClaimed
-	case Confirmed:
-	}
-	switch p.opts.detail {
-	case DetailSummary:
-		f |= flagSummary
-	case DetailAll:
-		f |= flagEach
-	case DetailAuto:
-	}
-	return f
-}
-
 // published takes what became of an attempt's packet.
 func (m *requests) published(now time.Duration, r relay.Result) {
 	if r.Token&askToken != 0 {

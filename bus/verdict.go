@@ -1,11 +1,8 @@
 package bus
 
 import (
-	"encoding/binary"
-	"math/rand/v2"
+	"slices"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // failures is the order in which the outcomes of deliveries decide the outcome of a receipt whose requirement is not met.
@@ -171,13 +168,79 @@ func (p *pending) reset() {
 	p.expected, p.open, p.reached, p.complete = 0, 0, 0, false
 }
 
-// newID makes an ID for now.
-func newID() uuid.UUID { return newIDAt(time.Now()) }
+// unclaimed is how many copies somebody may have received of whom nothing was heard: those of the first attempt beyond the nodes
+// that answered any. Where nobody holds an endpoint each copy has to be answered for itself: the nodes that answer now may be
+// others than those that got an earlier one.
+func (p *pending) unclaimed() (n int) {
+	for i := range p.tries {
+		switch t := &p.tries[i]; {
+		case t.state != tryCounted:
+		case p.expected == 0:
+			n = max(n, t.count-t.claims)
+		case i == 0:
+			n = max(0, t.count-len(p.claims))
+		}
+	}
+	return n
+}
 
-// newIDAt makes an ID: UUIDv7 (RFC 9562, section 5.7), so that IDs sort by time. It is no secret.
-func newIDAt(t time.Time) uuid.UUID {
-	var id uuid.UUID
-	binary.BigEndian.PutUint64(id[:], uint64(t.UnixMilli())<<16|uint64(rand.Uint32())&0xfff|7<<12)
-	binary.BigEndian.PutUint64(id[8:], rand.Uint64()&(1<<62-1)|1<<63)
-	return id
+// awaitsCopies reports whether an answer to some copy may still be under way.
+func (p *pending) awaitsCopies(now time.Duration) bool {
+	for i := range p.tries {
+		if t := &p.tries[i]; t.state == tryCounted && t.claims < t.count && now-t.sent < lateness {
+			return true
+		}
+	}
+	return false
+}
+
+// lost reports whether some attempt may have been received without anybody knowing.
+func (p *pending) lost() bool {
+	for i := range p.tries {
+		if p.tries[i].state == tryLost || p.tries[i].state == tryOpen {
+			return true
+		}
+	}
+	return false
+}
+
+// met reports whether the requirement is met.
+func (p *pending) met() bool {
+	switch need := p.opts.require.n; need {
+	case 0:
+		return p.reached >= 1
+	case -1:
+		return p.complete && p.expected > 0 && p.reached == p.expected && p.unclaimed() == 0
+	default:
+		return p.reached >= need
+	}
+}
+
+// hopeless reports whether the requirement can't be met any more.
+func (p *pending) hopeless() bool {
+	failed := p.expected - p.open - p.reached
+	switch need := p.opts.require.n; need {
+	case -1:
+		return failed > 0
+	case 0:
+		return p.complete && p.expected > 0 && p.expected-failed < 1
+	default:
+		return p.complete && p.expected > 0 && p.expected-failed < need
+	}
+}
+
+// proven reports whether nobody is there: a guarded attempt is complete without an endpoint while every member's subscriptions stood.
+func (p *pending) proven() bool {
+	for i := range p.tries {
+		if t := &p.tries[i]; t.proof && t.state == tryCounted && t.claims >= t.count {
+			return true
+		}
+	}
+	return false
+}
+
+// repeats reports whether the deliveries are made again where the requirement is not met: some claim belongs to an earlier request with
+// the ID.
+func (p *pending) repeats() bool {
+	return !p.again && slices.ContainsFunc(p.claims, func(c claim) bool { return c.flags&claimJoined != 0 })
 }
