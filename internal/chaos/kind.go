@@ -37,6 +37,8 @@ const (
 	linkMost  = 6 * time.Second
 	// silence is from when on a standstill is one that others must have noticed.
 	silence = 3500 * time.Millisecond
+	// doubt is from when on they may: lanes give up after 2.5 s, and 600 ms later Redis's count says that nobody is there.
+	doubt = 3 * time.Second
 )
 
 // kinds are all faults that there are.

@@ -134,8 +134,11 @@ func (c *cluster) do(ctx context.Context, number int, a *act) error {
 		return nil
 	}
 	t := history.Trouble{Number: number, Name: a.kind.name, Touches: a.kind.touches(c, a.target)}
-	if a.hold >= a.kind.grave {
+	switch {
+	case a.hold >= a.kind.grave:
 		t.Does = a.kind.does
+	case a.hold >= doubt && a.kind.does == history.Silences:
+		t.Does = history.Hides
 	}
 	c.log.Append(history.Event{Kind: history.Fault, Fault: &t})
 	if err := a.kind.begin(ctx, c, a.target); err != nil {

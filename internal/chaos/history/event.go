@@ -172,7 +172,8 @@ type Refusal struct {
 // What a fault may do to whom it touches, beside disturbing it.
 const (
 	Kills    = "kills"    // a process dies at once
-	Silences = "silences" // a process or its link to Redis stands still
+	Silences = "silences" // a process or its link to Redis stands still, and others must notice
+	Hides    = "hides"    // it does so for less long: others may take it for gone
 	Drains   = "drains"   // a process ends when it has finished
 	Shifts   = "shifts"   // a wall clock jumps, which must not matter
 )

@@ -90,7 +90,7 @@ func (w *world) judgeNoReceiver(v *Verdict, c *call, there []*socket) {
 	around := span{c.begin.At - settling.Nanoseconds(), c.end().At}
 	for _, s := range there {
 		gone := slices.ContainsFunc(w.faults, func(f fault) bool {
-			return f.meets(around) && (f.Does != "" && f.touches(s.node) || f.touches(receivers))
+			return f.meets(around) && (f.removes() && f.touches(s.node) || f.touches(receivers))
 		})
 		if gone || w.stalled(around, s.node) >= longStall {
 			v.excuse(NoReceiver)
@@ -101,6 +101,9 @@ func (w *world) judgeNoReceiver(v *Verdict, c *call, there []*socket) {
 		return
 	}
 }
+
+// removes reports whether others may take whom it touches for gone.
+func (f *fault) removes() bool { return f.Does != "" && f.Does != history.Shifts }
 
 // foreseen is how a call ends when nothing is wrong, or empty where that is open.
 func foreseen(c *call, there []*socket, all bool) string {

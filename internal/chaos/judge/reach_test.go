@@ -27,6 +27,16 @@ var tellingOfReach = []telling{
 		y.ask(10*s, 3, "user:ok-1")
 		y.end(10*s+20*ms, 3, "user:ok-1", "no_receiver")
 	}, breaks(judge.NoReceiver)},
+	{"no receiver, his own node was cut off for long enough", func(y *story) {
+		y.fault(1, 9*s, 12*s, history.Hides, "gw-1")
+		y.ask(10*s, 3, "user:ok-1")
+		y.end(12*s, 3, "user:ok-1", "no_receiver")
+	}, nil},
+	{"no receiver, and his node's clock had jumped", func(y *story) {
+		y.fault(1, 9*s, 13*s, history.Shifts, "gw-1")
+		y.ask(10*s, 3, "user:ok-1")
+		y.end(10*s+20*ms, 3, "user:ok-1", "no_receiver")
+	}, breaks(judge.NoReceiver, judge.Calm, judge.Arrived)},
 	{"no receiver, his own link was bad", func(y *story) {
 		y.fault(1, 9*s, 13*s, "", "gw-1", "clients")
 		y.ask(10*s, 3, "user:ok-1")
