@@ -52,7 +52,7 @@ func TestRollingRestarts(t *testing.T) {
 		t.Errorf("%d restarts", n)
 	}
 	for _, r := range []judge.Rule{judge.OneOutcome, judge.Confirmed, judge.Once, judge.Order, judge.Calm, judge.Left, judge.Process} {
-		if v.Examined[r] == 0 {
+		if short := times == 1 && r == judge.Calm; v.Examined[r] == 0 && !short { // the six seconds of one turn may be one long stall
 			t.Errorf("nothing was examined for %s", r)
 		}
 	}
