@@ -30,7 +30,8 @@ func TestOverload(t *testing.T) {
 	lasting, slowClients := 4*time.Second, 1
 	calm, prompt := 5*time.Second, time.Second // other tests run beside this one, with the race detector
 	if text := os.Getenv(overloadEnv); text != "" {
-		slowClients, calm, prompt = 3, 2500*time.Millisecond, 300*time.Millisecond // a client first handles what the kernels hold: 1.6 s
+		slowClients, prompt = 3, 300*time.Millisecond
+		calm = 2500 * time.Millisecond // a client first handles what the kernels hold, 1.6 s
 		var err error
 		if lasting, err = time.ParseDuration(text); err != nil {
 			t.Fatal(err)
@@ -49,7 +50,8 @@ func TestOverload(t *testing.T) {
 	over := time.Now()
 	for i := range slowClients {
 		eventually(t, "it is as before", func() bool {
-			return c.gw1.ask(fmt.Sprint("user:slow", i), object{"volatile": true, "timeout_ms": prompt.Milliseconds()}).Outcome == "confirmed"
+			a := c.gw1.ask(fmt.Sprint("user:slow", i), object{"volatile": true, "timeout_ms": prompt.Milliseconds()})
+			return a.Outcome == "confirmed"
 		})
 	}
 	took := time.Since(over)
