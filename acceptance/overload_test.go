@@ -31,7 +31,7 @@ func TestOverload(t *testing.T) {
 	calm, prompt := 5*time.Second, time.Second // other tests run beside this one, with the race detector
 	if text := os.Getenv(overloadEnv); text != "" {
 		slowClients, prompt = 3, 300*time.Millisecond
-		calm = 2500 * time.Millisecond // a client first handles what the kernels hold, 1.6 s
+		calm = 2500 * time.Millisecond // a client first handles what the kernels hold for it
 		var err error
 		if lasting, err = time.ParseDuration(text); err != nil {
 			t.Fatal(err)
