@@ -164,6 +164,9 @@ func (m *members) drop(id uuid.UUID, why string) {
 
 // checkSettled settles once all that the roll call reached have answered it: what a member announced before says what it was then.
 func (m *members) checkSettled(now time.Duration) {
+	if m.settled {
+		return
+	}
 	answered := 1 // this node
 	for _, known := range m.table {
 		if known.answered {
