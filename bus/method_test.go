@@ -100,7 +100,7 @@ func TestCancellingTravels(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		after time.Duration
-	}{{"while it is handled", 100 * time.Millisecond}, {"before it is claimed", 0}} {
+	}{{"while it is handled", 100 * time.Millisecond}, {"before it is claimed", 500 * time.Microsecond}} { // a hop takes 1 ms
 		t.Run(c.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				var f faults

@@ -19,10 +19,14 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-// inBubble runs a test in virtual time.
+// inBubble runs a test in virtual time, a day of it at most: what waits in vain there would wait for ever, since the clocks go on.
 func inBubble(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
-	synctest.Test(t, test)
+	synctest.Test(t, func(t *testing.T) {
+		end := time.AfterFunc(24*time.Hour, func() { panic(t.Name() + " waits in vain") })
+		defer end.Stop()
+		test(t)
+	})
 }
 
 // pass lets virtual time pass, and what is due then happen.
