@@ -30,8 +30,7 @@ func TestOverload(t *testing.T) {
 	lasting, slowClients := 4*time.Second, 1
 	calm, prompt := 5*time.Second, time.Second // other tests run beside this one, with the race detector
 	if text := os.Getenv(overloadEnv); text != "" {
-		slowClients, prompt = 3, 300*time.Millisecond
-		calm = 2500 * time.Millisecond // a client first handles what the kernels hold for it
+		slowClients, calm, prompt = 3, 2*time.Second, 300*time.Millisecond
 		var err error
 		if lasting, err = time.ParseDuration(text); err != nil {
 			t.Fatal(err)

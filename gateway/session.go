@@ -88,6 +88,7 @@ type session struct {
 }
 
 func (g *Gateway) newSession(conn net.Conn, kind string, format bus.Format) *session {
+	keepUnsent(conn)
 	s := &session{gw: g, conn: conn, kind: kind, format: format, since: time.Now(), place: -1,
 		inbox: inbox{budget: g.arriving, desks: g.desks}}
 	s.heard.Store(g.tick.Load())

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +78,26 @@ func TestTooSlow(t *testing.T) {
 			t.Errorf("%v slow clients counted", n)
 		}
 		eventually(t, "nothing is held", func() bool { return r.gateway.budget.used.Load() == 0 })
+	})
+}
+
+// What a client does not read waits in its session's queue, not in the kernel, which would take megabytes and let nothing overtake them.
+func TestUnreadStaysInTheQueue(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux is asked to hold little")
+	}
+	eachCarrier(t, func(t *testing.T, subprotocol string) {
+		r := newRig(t, nil)
+		r.tight = true // the client alone
+		r.login(subprotocol, "42")
+		s := r.only()
+		body, sent := bus.JSON(strings.Repeat("x", 4<<10)), 0
+		for ; s.waiting() < 20; sent++ {
+			r.put("42", body)
+		}
+		if kernels := (sent - 20) * 4 << 10; kernels > 4*unsentMost {
+			t.Errorf("the kernels hold %d bytes, want %d and some", kernels, unsentMost)
+		}
 	})
 }
 
