@@ -53,10 +53,11 @@ func (in *intake) plan(ctx context.Context) (plan, bool) {
 	}
 }
 
-// gathersLocked reports whether what has finished waits for more: while one exchange is under way, half of the places go along with the
-// other, so that both carry many jobs. A job that was delivered and waits to be started waits for nothing else.
+// gathersLocked reports whether what has finished waits for more: while one exchange is under way, a third of the places go along with the
+// other. Fewer would have both carry few jobs, and for more Redis would wait. A job that was delivered and waits to be started waits for
+// nothing else.
 func (in *intake) gathersLocked() bool {
-	return in.under > 0 && len(in.held) == 0 && len(in.finished) < in.opts.concurrency/2
+	return in.under > 0 && len(in.held) == 0 && len(in.finished) < in.opts.concurrency/3
 }
 
 func (in *intake) planLocked(now time.Time) (plan, bool) {

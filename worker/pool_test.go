@@ -230,7 +230,7 @@ func TestGathering(t *testing.T) {
 	for _, c := range []struct {
 		finished, under, held int
 		goes                  bool
-	}{{1, 0, 0, true}, {4, 1, 0, false}, {5, 1, 0, true}, {10, 1, 0, true}, {0, 1, 1, true}, {4, 1, 1, true}} {
+	}{{1, 0, 0, true}, {2, 1, 0, false}, {3, 1, 0, true}, {10, 1, 0, true}, {0, 1, 1, true}, {2, 1, 1, true}} {
 		in.finished, in.under, in.held, in.reserved = make([]settling, c.finished), c.under, make([]entry, c.held), 0
 		if p, goes := in.planLocked(time.Now()); goes != c.goes || goes && len(p.settlings) != c.finished {
 			t.Errorf("%d finished beside %d exchanges: goes %v with %d", c.finished, c.under, goes, len(p.settlings))
