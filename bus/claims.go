@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ackbus/ackbus/bus/relay"
+	"github.com/ackbus/ackbus/internal/lazy"
 )
 
 // wroteTick is how long a written delivery may take to settle before it is reported as written.
@@ -43,10 +44,10 @@ type claims struct {
 type claimEffects struct {
 	packets   []relay.Packet
 	forgotten []forgotten
-	held      []held      // addresses whose subscription is to be kept
-	released  []string    // keys of those for which it is no longer needed
-	ended     []*handling // contexts of handlers that nobody waits for any more
-	report    bool        // there are batches to seal
+	held      []held          // addresses whose subscription is to be kept
+	released  []string        // keys of those for which it is no longer needed
+	ended     []*lazy.Context // contexts of handlers that nobody waits for any more
+	report    bool            // there are batches to seal
 }
 
 // forgotten is a ticket that is over without its endpoint's doing.
@@ -237,6 +238,9 @@ func (c *claims) published(r relay.Result) {
 		return
 	}
 	s.flight--
+	if r.Err != nil {
+		s.astray = s.sent
+	}
 	if len(s.buf) > 0 || s.sent < s.last || len(c.telling) > 0 {
 		c.report(s)
 	}

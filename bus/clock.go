@@ -157,7 +157,7 @@ func (b *Bus) performClaims(fx claimEffects) {
 		b.report()
 	}
 	for _, h := range fx.ended {
-		h.giveUp()
+		h.Stop(ErrGivenUp)
 	}
 	for _, f := range fx.forgotten {
 		f.to.endpoint.Forget(f.id)

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -10,7 +11,12 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/ackbus/ackbus/internal/lazy"
 )
+
+// ErrGivenUp is the cause of a handler's context that ended because the publisher's did.
+var ErrGivenUp = errors.New("bus: the publisher gave up")
 
 // queue is the endpoint of a Go handler: one bounded queue, and goroutines only while it is not empty.
 type queue struct {
@@ -166,8 +172,8 @@ func (q *queue) handle(d delivered, now time.Duration) time.Duration {
 		d.ticket.Expire()
 		return 0
 	}
-	ctx := &handling{bus: q.bus.group.Context(), deadline: d.message.Deadline}
-	defer ctx.end()
+	ctx := &lazy.Context{Parent: q.bus.group.Context(), Until: d.message.Deadline}
+	defer ctx.Stop(context.Canceled)
 	if !d.ticket.begin(now, ctx) {
 		return now
 	}

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/ackbus/ackbus/internal/lazy"
 )
 
 // record is one request as a node holds it: its endpoints, and what became of the delivery to each. It belongs to the
@@ -43,7 +45,7 @@ type slot struct {
 	writing  bool          // in a write that has not returned
 	reported bool          // the publisher knows that it was written
 	wrote    time.Duration // when it was written; 0: it was not
-	handling *handling     // of the handler that is at it
+	handling *lazy.Context // of the handler that is at it
 }
 
 // watcher is a publisher that awaits reports, and the number under which it knows the request.

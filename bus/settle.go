@@ -1,6 +1,10 @@
 package bus
 
-import "time"
+import (
+	"time"
+
+	"github.com/ackbus/ackbus/internal/lazy"
+)
 
 // What becomes of the deliveries that a node holds.
 
@@ -41,7 +45,7 @@ func (c *claims) writing(r *record, i int) bool {
 
 // begin is the step by which a handler takes a message, and whose context it is that ends when the publisher gives up. It reports
 // whether the step counted.
-func (c *claims) begin(now time.Duration, r *record, i int, h *handling) bool {
+func (c *claims) begin(now time.Duration, r *record, i int, h *lazy.Context) bool {
 	if !c.step(now, r, i, OutcomeWritten, memo{}) {
 		return false
 	}

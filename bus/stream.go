@@ -45,6 +45,7 @@ type stream struct {
 	queued bool     // it waits to be sealed
 	lazy   bool     // what is collected leaves with the next tick at the latest
 	flight int      // batches on their way to Redis
+	astray uint64   // number of the last batch that may not have got there: it is asked for, as long as somebody waits for it
 }
 
 type keptBatch struct {
@@ -129,8 +130,11 @@ func (s *stream) seal(now time.Duration) []keptBatch {
 	return s.kept[first:]
 }
 
-// settled reports whether everything that was reported has been handed to Redis.
-func (s *stream) settled() bool { return len(s.buf) == 0 && s.flight == 0 && s.sent == s.last }
+// settled reports whether everything that was reported has been handed to Redis, or was asked past.
+func (s *stream) settled() bool {
+	astray := len(s.kept) > 0 && s.kept[0].number <= s.astray
+	return len(s.buf) == 0 && s.flight == 0 && s.sent == s.last && !astray
+}
 
 func (s *stream) drop() {
 	s.bytes -= len(s.kept[0].entries)

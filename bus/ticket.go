@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"strings"
 	"time"
+
+	"github.com/ackbus/ackbus/internal/lazy"
 )
 
 // A Ticket is one delivery that a publisher waits for. Each of its methods reports a step, once: what comes later, or
@@ -77,7 +79,7 @@ func (t Ticket) Expire() { t.step(t.now(), OutcomeExpired, memo{}) }
 
 // begin says that a handler begins to handle the message, in a context that ends when the publisher gives up. It reports whether
 // it may: what has expired a moment ago was told so.
-func (t Ticket) begin(now time.Duration, ctx *handling) bool {
+func (t Ticket) begin(now time.Duration, ctx *lazy.Context) bool {
 	if t.record == nil {
 		return true
 	}

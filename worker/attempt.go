@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ackbus/ackbus/bus"
+	"github.com/ackbus/ackbus/internal/lazy"
 )
 
 // graceful is how long after its context has ended an attempt may take to return.
@@ -46,7 +47,7 @@ func newAttempt(in *intake, e entry, text string, token uint64, n int, now int64
 	a.job = &Job{ID: e.job, Queue: in.queue.name, Body: a.spec.body, Priority: a.spec.priority, Attempt: n,
 		MaxAttempts: int(a.spec.attempts), Token: token, Enqueued: time.UnixMilli(int64(a.spec.enqueued)),
 		Waited: time.Duration(max(now-since, 0)) * time.Millisecond}
-	a.ctx = &handling{attempt: a, pool: in.pool.life.Context()}
+	a.ctx = &handling{attempt: a, Context: lazy.Context{Parent: in.pool.life.Context(), Late: ErrTimeLimit}}
 	return a
 }
 
@@ -83,7 +84,7 @@ func (in *intake) start(a *attempt) {
 // run calls the handler, and watches its time limit.
 func (in *intake) run(a *attempt) {
 	if limit := time.Duration(a.spec.limit) * time.Millisecond; limit > 0 {
-		a.ctx.limit(a.began.Add(limit))
+		a.ctx.Limit(a.began.Add(limit))
 		late := time.AfterFunc(limit+in.pool.grace, func() { in.giveUp(a) })
 		defer late.Stop()
 	}

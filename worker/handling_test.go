@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ackbus/ackbus/internal/lazy"
 	"github.com/ackbus/ackbus/internal/pause"
 )
 
@@ -34,8 +35,8 @@ func TestHandling(t *testing.T) {
 				a := &attempt{job: &Job{ID: "x"}}
 				pool, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				a.ctx = &handling{attempt: a, pool: pool}
-				a.ctx.limit(time.Now().Add(limit))
+				a.ctx = &handling{attempt: a, Context: lazy.Context{Parent: pool, Late: ErrTimeLimit}}
+				a.ctx.Limit(time.Now().Add(limit))
 				var child context.Context
 				if early {
 					var stop context.CancelFunc
@@ -65,14 +66,4 @@ func TestHandling(t *testing.T) {
 			})
 		}
 	}
-}
-
-// A handling that nobody looked at ends with its pool as well.
-func TestHandlingEndsWithPool(t *testing.T) {
-	pool, cancel := context.WithCancel(t.Context())
-	h := &handling{pool: pool}
-	cancel()
-	<-h.Done()
-	wantError(t, h.Err(), context.Canceled)
-	h.end(context.Canceled)
 }
