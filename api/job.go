@@ -21,7 +21,6 @@ const (
 	MaxAttempts = 100
 	// MaxDelay bounds every duration of a job.
 	MaxDelay     = 10 * 365 * 24 * time.Hour
-	maxQueue     = 128
 	maxJobID     = 128
 	maxUniqueKey = 512
 )
@@ -72,10 +71,10 @@ func ParseJobID(s string) (worker.JobID, error) {
 	return worker.JobID(s), nil
 }
 
-// ParseQueue takes the name of a queue: 1 to 128 bytes of UTF-8 without control characters, braces or slashes. Its error says so.
+// ParseQueue takes what worker.CheckQueue does. Its error says the rule in a few words.
 func ParseQueue(s string) (string, error) {
-	if s == "" || len(s) > maxQueue || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) || strings.ContainsAny(s, "{}/") {
-		return "", fmt.Errorf("want 1 to %d bytes without control characters, braces or slashes", maxQueue)
+	if worker.CheckQueue(s) != nil {
+		return "", errors.New("want 1 to 128 bytes without control characters, braces or slashes")
 	}
 	return s, nil
 }

@@ -33,10 +33,15 @@ type Instance struct {
 	Stats    Stats     `json:"stats"`
 }
 
-// Bounds of what a method says about itself.
+// Fixed bounds of what a method says about itself, in bytes of UTF-8. By default that is nothing; if it is more, Start returns an error.
 const (
-	maxVersion     = 64
-	maxDescription = 1024
+	// MaxVersion bounds its Version.
+	MaxVersion = 64
+	// MaxDescription bounds its Description.
+	MaxDescription = 1024
+)
+
+const (
 	maxSchema      = 64 << 10
 	reservedPrefix = "ackbus." // of the names of methods that are not the user's
 )
@@ -66,7 +71,7 @@ func (d *description) check() error {
 	for _, text := range []struct {
 		what, is string
 		most     int
-	}{{"version", d.Version, maxVersion}, {"description", d.Description, maxDescription}} {
+	}{{"version", d.Version, MaxVersion}, {"description", d.Description, MaxDescription}} {
 		if len(text.is) > text.most || !utf8.ValidString(text.is) {
 			return fmt.Errorf("the %s of method %q has %d bytes; want %d of UTF-8 at most", text.what, d.Name, len(text.is), text.most)
 		}

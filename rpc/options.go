@@ -77,12 +77,12 @@ func (idempotent) applyMethod(m *method)    { m.description.Idempotent = true }
 // of ending as CodeUnknown. Said of a method it holds for all its calls.
 func Idempotent() MethodCallOption { return idempotent{} }
 
-// Version is the method's version, as the listing shows it; any text of at most 64 bytes. Default: none.
+// Version is the method's version, as the listing shows it; any text of at most MaxVersion bytes. Default: none.
 func Version(v string) MethodOption {
 	return methodOption(func(m *method) { m.description.Version = v })
 }
 
-// Description says in a sentence what the method does; at most 1,024 bytes. Default: nothing.
+// Description says in a sentence what the method does; at most MaxDescription bytes. Default: nothing.
 func Description(text string) MethodOption {
 	return methodOption(func(m *method) { m.description.Description = text })
 }

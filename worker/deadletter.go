@@ -21,7 +21,7 @@ func (q *Queue) Dead(ctx context.Context, offset, limit int) (DeadLetters, error
 		err := fmt.Errorf("%w: want an offset of 0 or more and a limit of 1 to %d", ErrOption, maxPage)
 		return DeadLetters{}, q.fail("dead letters of", err)
 	}
-	if err := checkQueue(q.name); err != nil {
+	if err := CheckQueue(q.name); err != nil {
 		return DeadLetters{}, q.fail("dead letters of", err)
 	}
 	client, key := q.jobs.store.client, q.base+"dead"

@@ -166,7 +166,7 @@ func (q *Queue) insist(ctx context.Context, e *enqueuing, o *enqueueOptions) err
 
 // prepare encodes a job.
 func (q *Queue) prepare(job any, o *enqueueOptions) (*enqueuing, error) {
-	if err := checkQueue(q.name); err != nil {
+	if err := CheckQueue(q.name); err != nil {
 		return nil, err
 	}
 	body, ok := job.(bus.Body)

@@ -149,7 +149,7 @@ func (p *Pool) HandleBody(queue string, fn func(ctx context.Context, job *Job) (
 	}
 	err := o.err
 	if err == nil {
-		err = checkQueue(queue)
+		err = CheckQueue(queue)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -149,7 +149,7 @@ func (q *Queue) Job(ctx context.Context, id JobID) (*JobInfo, error) {
 
 // inspect reads jobs; those that there are not are left out.
 func (q *Queue) inspect(ctx context.Context, ids []string) ([]JobInfo, error) {
-	if err := checkQueue(q.name); err != nil {
+	if err := CheckQueue(q.name); err != nil {
 		return nil, err
 	}
 	var infos []JobInfo

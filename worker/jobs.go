@@ -88,7 +88,7 @@ func (j *Jobs) Queue(name string) *Queue {
 		return q
 	}
 	q := newQueue(j, name)
-	if checkQueue(name) == nil {
+	if CheckQueue(name) == nil {
 		j.forgetLocked()
 		j.queues[name] = weak.Make(q)
 	}

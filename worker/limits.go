@@ -49,7 +49,7 @@ func (q *Queue) SetLimits(ctx context.Context, l Limits) error {
 }
 
 func (q *Queue) setLimits(ctx context.Context, l Limits) error {
-	if err := checkQueue(q.name); err != nil {
+	if err := CheckQueue(q.name); err != nil {
 		return err
 	}
 	if l.Rate < 0 || l.Per < 0 || l.Burst < 0 || l.Running < 0 || l.Length < 0 {
@@ -100,7 +100,7 @@ func limitsOf(named map[string]string) Limits {
 
 // Pause has no job of the queue start, over the whole cluster, until Resume; those that run go on, and more may be enqueued.
 func (q *Queue) Pause(ctx context.Context) error {
-	err := checkQueue(q.name)
+	err := CheckQueue(q.name)
 	if err == nil {
 		err = redisError(q.jobs.store.client.HSet(ctx, q.base+"meta", "paused", 1).Err())
 	}
@@ -112,7 +112,7 @@ func (q *Queue) Pause(ctx context.Context) error {
 
 // Resume ends a pause, within 250 ms.
 func (q *Queue) Resume(ctx context.Context) error {
-	err := checkQueue(q.name)
+	err := CheckQueue(q.name)
 	if err == nil {
 		err = redisError(q.jobs.store.client.HDel(ctx, q.base+"meta", "paused").Err())
 	}

@@ -37,7 +37,9 @@ func checkName(what, name string, most int, forbidden string) error {
 	return nil
 }
 
-func checkQueue(name string) error { return checkName("queue", name, maxQueueName, "{}/") }
+// CheckQueue holds the name of a queue against the rule: 1 to 128 bytes of UTF-8 without control characters, braces or slashes. Its error
+// wraps ErrName.
+func CheckQueue(name string) error { return checkName("queue", name, maxQueueName, "{}/") }
 
 func checkID(id JobID) error { return checkName("job ID", string(id), maxJobID, "/") }
 

@@ -40,7 +40,7 @@ func (q *Queue) fail(what string, err error) error {
 
 // list runs a script on the queue that answers a list of at least n parts.
 func (q *Queue) list(ctx context.Context, n int, what string, args ...any) ([]any, error) {
-	if err := checkQueue(q.name); err != nil {
+	if err := CheckQueue(q.name); err != nil {
 		return nil, err
 	}
 	return q.jobs.store.list(ctx, n, what, q.base, args...)

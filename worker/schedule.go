@@ -79,7 +79,7 @@ func (p *Pool) schedule(s Schedule) (*schedule, error) {
 	if err := checkName("schedule", s.Name, maxName, "/"); err != nil {
 		return nil, err
 	}
-	if err := checkQueue(s.Queue); err != nil {
+	if err := CheckQueue(s.Queue); err != nil {
 		return nil, err
 	}
 	switch {

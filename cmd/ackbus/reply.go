@@ -50,9 +50,8 @@ it at once. Several replies for one method share its calls.`,
 }
 
 func (r *reply) addMethod(flags *pflag.FlagSet) {
-	const maxDescription, maxVersion = 1024, 64 // as in package rpc
-	parsed(flags, &r.description, "description", "string", "", "what the method does, for the listing", shortText(maxDescription))
-	parsed(flags, &r.version, "method-version", "string", "", "version of the method, for the listing", shortText(maxVersion))
+	parsed(flags, &r.description, "description", "string", "", "what the method does, for the listing", shortText(rpc.MaxDescription))
+	parsed(flags, &r.version, "method-version", "string", "", "version of the method, for the listing", shortText(rpc.MaxVersion))
 	flags.BoolVar(&r.idempotent, "idempotent", false, "a call may be run twice: one that may have run goes to another instance")
 }
 
