@@ -4,7 +4,8 @@ import "bufio"
 
 // Bounds of one pipeline.
 const (
-	pipelineBytes    = 1 << 20
+	pipelineBytes    = 1 << 20 // at most
+	pipelineLeast    = 64 << 10
 	pipelineCommands = 1024
 	framing          = 64 // about what a command takes on the wire besides channel and payload
 	guardCommands    = 4
@@ -25,11 +26,11 @@ type batch struct {
 func newBatch() *batch { return &batch{open: make(map[string]*command)} }
 
 // fits reports whether the packet can go out with this batch.
-func (b *batch) fits(p *Packet) bool {
+func (b *batch) fits(p *Packet, most int) bool {
 	if b.packets == 0 {
 		return true
 	}
-	return b.size+guardCommands <= pipelineCommands && b.bytes+len(p.Payload)+len(p.Channel)+framing <= pipelineBytes
+	return b.size+guardCommands <= pipelineCommands && b.bytes+len(p.Payload)+len(p.Channel)+framing <= most
 }
 
 // add copies the packet behind what is there already. beacons is asked only for a guarded packet.

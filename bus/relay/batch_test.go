@@ -45,7 +45,7 @@ func TestBatchKeepsOrder(t *testing.T) {
 				Token:   token,
 				Guard:   rapid.IntRange(0, 9).Draw(t, "guard") == 0,
 			}
-			if !b.fits(&p) {
+			if !b.fits(&p, pipelineBytes) {
 				break
 			}
 			b.add(&p, int64(rapid.IntRange(0, 3).Draw(t, "deadline")), beacons)

@@ -34,6 +34,7 @@ type outbox struct {
 	mu        sync.Mutex
 	queue     []*batch // oldest first; the last one is being collected
 	spare     []*batch
+	most      int // bytes of a pipeline: fewer where the way is narrow, so that it is back soon
 	errands   []*errand
 	bytes     int // payloads queued, in flight, and room promised to callers that waited for it
 	packets   int
@@ -65,7 +66,7 @@ func newOutbox(d *dialer, opts *Options, m *meters, now func() int64, beacons fu
 	return &outbox{
 		dialer: d, log: opts.Logger, meters: m, now: now, beacons: beacons,
 		maxBytes: opts.OutboxBytes, maxPackets: opts.OutboxPackets,
-		closed: make(chan struct{}), state: linkDialing,
+		closed: make(chan struct{}), state: linkDialing, most: pipelineBytes,
 	}
 }
 
@@ -126,7 +127,7 @@ func (o *outbox) gatherLocked() {
 
 func (o *outbox) addLocked(p *Packet) {
 	b := o.lastLocked()
-	if b == nil || !b.fits(p) {
+	if b == nil || !b.fits(p, o.most) {
 		b = o.freshLocked()
 		b.born = o.now()
 		o.queue = append(o.queue, b)
@@ -169,7 +170,8 @@ func (o *outbox) expire(cause error) {
 		}
 		return now >= t.deadline
 	}
-	results := o.dropLocked(expired, fmt.Errorf("%w: %w", ErrNotSent, cause))
+	o.results = o.dropLocked(expired, fmt.Errorf("%w: %w", ErrNotSent, cause), o.results[:0])
+	results := o.results
 	o.mu.Unlock()
 	o.deliver(results)
 }
@@ -185,8 +187,7 @@ func (o *outbox) expireTaken(b *batch) {
 		return
 	}
 	results := o.results[:0]
-	packets, bytes := b.drop(func(t *ticket) bool { return t.deadline != 0 && now >= t.deadline },
-		fmt.Errorf("%w: it waited too long behind others", ErrNotSent), &results)
+	packets, bytes := b.drop(func(t *ticket) bool { return t.deadline != 0 && now >= t.deadline }, behind(o.load()), &results)
 	o.results = results
 	o.mu.Lock()
 	o.releaseLocked(packets, bytes)
@@ -194,9 +195,25 @@ func (o *outbox) expireTaken(b *batch) {
 	o.deliver(results)
 }
 
+// expireQueued reports the packets whose patience has ended behind a pipeline that takes long.
+func (o *outbox) expireQueued(now int64) {
+	o.mu.Lock()
+	var results []Result
+	if o.state == linkUp && len(o.queue) > 0 && now-o.queue[0].born >= int64(patienceTick) {
+		expired := func(t *ticket) bool { return t.deadline != 0 && now >= t.deadline }
+		results = o.dropLocked(expired, behind(o.bytes), nil)
+	}
+	o.mu.Unlock()
+	o.deliver(results)
+}
+
+// behind is what becomes of a packet that has waited too long in an outbox of so many bytes.
+func behind(bytes int) error {
+	return fmt.Errorf("%w: it waited too long behind others, %d bytes", ErrNotSent, bytes)
+}
+
 // dropLocked takes packets out of the queue, and batches that are left empty, and returns the results that were asked for.
-func (o *outbox) dropLocked(which func(t *ticket) bool, cause error) []Result {
-	results := o.results[:0]
+func (o *outbox) dropLocked(which func(t *ticket) bool, cause error, results []Result) []Result {
 	o.queue = slices.DeleteFunc(o.queue, func(b *batch) bool {
 		packets, bytes := b.drop(which, cause, &results)
 		o.releaseLocked(packets, bytes)
@@ -206,7 +223,6 @@ func (o *outbox) dropLocked(which func(t *ticket) bool, cause error) []Result {
 		o.spareLocked(b)
 		return true
 	})
-	o.results = results
 	return results
 }
 
@@ -291,7 +307,7 @@ func (o *outbox) close() {
 // abandon reports everything that was not sent. It is called once nothing runs any more.
 func (o *outbox) abandon() {
 	o.mu.Lock()
-	results := o.dropLocked(func(*ticket) bool { return true }, fmt.Errorf("%w: %w", ErrNotSent, ErrClosed))
+	results := o.dropLocked(func(*ticket) bool { return true }, fmt.Errorf("%w: %w", ErrNotSent, ErrClosed), nil)
 	errands := o.errands
 	o.errands, o.queue = nil, nil
 	o.mu.Unlock()

@@ -15,6 +15,8 @@ const (
 	outboxMostBackoff  = 250 * time.Millisecond
 	// patienceTick is how exactly patience is kept while there is no connection.
 	patienceTick = 10 * time.Millisecond
+	// pipelineTime is how long a pipeline should take at most.
+	pipelineTime = 100 * time.Millisecond
 	// idleCheck is how long a connection was idle before it is looked at before a write.
 	idleCheck = int64(time.Millisecond)
 	// directBytes is the largest pipeline that a caller writes by itself: the send buffer of an idle connection takes it.
@@ -229,10 +231,22 @@ func (o *outbox) collect(l *link) error {
 	l.writing.Lock() // the writer may not have returned yet
 	o.mu.Lock()
 	o.flight = flight{began: f.began}
+	o.paceLocked(&f)
 	o.mu.Unlock()
 	l.writing.Unlock()
 	o.report(&f, nil)
 	return absence
+}
+
+// paceLocked makes the next pipelines as large as comes back within pipelineTime.
+func (o *outbox) paceLocked(f *flight) {
+	switch took := o.now() - f.began; {
+	case f.batch == nil:
+	case took > int64(pipelineTime) && f.batch.bytes > o.most/2:
+		o.most = max(o.most/2, pipelineLeast)
+	case took < int64(pipelineTime)/2:
+		o.most = min(o.most*2, pipelineBytes)
+	}
 }
 
 // readFrom reads the replies. absence is an error reply that says that this server can't serve now.
@@ -299,6 +313,7 @@ func (o *outbox) tick(now int64) {
 	if overdue && l != nil {
 		l.fail(errTimeout)
 	}
+	o.expireQueued(now)
 }
 
 // recycle gives the batch's room back, and keeps its memory for the next ones.

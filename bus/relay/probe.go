@@ -11,8 +11,8 @@ const (
 	probeEvery = time.Second
 	// leaseTime is how old the last probe that came back may be. What is read later may be older than the cluster waits for.
 	leaseTime = 2500 * time.Millisecond
-	// leaseTick is how exactly the lease is watched when nothing is read.
-	leaseTick = 100 * time.Millisecond
+	// leaseTick is how exactly the lease is watched when nothing is read, and patience while a pipeline takes long.
+	leaseTick = 20 * time.Millisecond
 )
 
 var errSilent = errors.New("relay: no probe came back in time")
