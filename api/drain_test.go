@@ -28,7 +28,7 @@ func TestDrain(t *testing.T) {
 	defer group.Stop()
 	first, drained := make(chan answer, 1), make(chan error, 1)
 	group.Go(func() { first <- r.post("/v1/request", `{"to":"topic:slow","event":"e","timeout_ms":10000}`) })
-	<-asked
+	receive(t, "the request is under way", asked)
 	short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	if err := r.api.Drain(short); err == nil {
@@ -43,10 +43,10 @@ func TestDrain(t *testing.T) {
 		}
 	}
 	close(finish)
-	if a := <-first; a.status != http.StatusOK {
+	if a := receive(t, "the answer", first); a.status != http.StatusOK {
 		t.Errorf("the request under way: %d %s", a.status, a.body)
 	}
-	if err := <-drained; err != nil {
+	if err := receive(t, "it drains", drained); err != nil {
 		t.Error(err)
 	}
 }

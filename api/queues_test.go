@@ -136,16 +136,14 @@ func TestAwaitInVain(t *testing.T) {
 	a.unfinished(t, "", http.StatusUnprocessableEntity, "dead")
 	a = r.post("/v1/queues/print/jobs?wait_ms=50", `{"data":"hang","id":"h"}`)
 	a.unfinished(t, "h", http.StatusGatewayTimeout, "timeout", "goes on")
-	if s := r.state("print", "h"); s != "running" {
-		t.Errorf("the job that nobody awaits any more is %q", s)
-	}
+	eventually(t, "the job that nobody awaits any more runs", func() bool { return r.state("print", "h") == "running" })
 	group, answers := run.New(t.Context()), make(chan answer, 1)
 	group.Go(func() { answers <- r.call(http.MethodGet, "/v1/queues/print/jobs/h/result?wait_ms=20000", "") })
 	deleted := r.call(http.MethodDelete, "/v1/queues/print/jobs/h", "")
 	if deleted.status != http.StatusAccepted {
 		t.Errorf("%d %s", deleted.status, deleted.body)
 	}
-	a = <-answers
+	a = receive(t, "the answer", answers)
 	if a.status != http.StatusNotFound { // it may have been deleted before anybody could await it
 		a.unfinished(t, "h", http.StatusGone, "deleted")
 	}

@@ -151,7 +151,7 @@ func TestPublish(t *testing.T) {
 	if a.status != http.StatusAccepted || p.ID != id || p.Receivers != 1 {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	if m := <-got; m.Event != "headline" || string(m.Body.Raw()) != `"hello"` || !m.Volatile || m.Ack {
+	if m := receive(t, "the message", got); m.Event != "headline" || string(m.Body.Raw()) != `"hello"` || !m.Volatile || m.Ack {
 		t.Errorf("got %+v", m)
 	}
 	if a := r.post("/v1/publish", `{"to":"user:nobody","event":"headline"}`); a.status != http.StatusAccepted {
@@ -169,7 +169,7 @@ func TestHangingUpEndsTheRequest(t *testing.T) {
 	})
 	ctx, hangUp := context.WithCancel(t.Context())
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.server.URL+"/v1/request",
-		strings.NewReader(`{"to":"topic:silent","event":"e","timeout_ms":5000}`))
+		strings.NewReader(`{"to":"topic:silent","event":"e","timeout_ms":60000}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,12 +181,12 @@ func TestHangingUpEndsTheRequest(t *testing.T) {
 		}
 		done <- err
 	}()
-	<-asked
+	receive(t, "the request is under way", asked)
 	if pending := r.here.Stats().Pending; pending != 1 {
 		t.Errorf("%d requests are pending, want 1", pending)
 	}
 	hangUp()
-	if err := <-done; !errors.Is(err, context.Canceled) {
+	if err := receive(t, "it hangs up", done); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	eventually(t, "the request ends", func() bool { return r.here.Stats().Pending == 0 })

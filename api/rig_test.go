@@ -202,10 +202,24 @@ func (a *answer) failed(t *testing.T, status int, code string, words ...string) 
 	}
 }
 
+// patience is how long a test waits for what must come; machines are busy.
+const patience = 20 * time.Second
+
+// receive takes what must come.
+func receive[T any](t *testing.T, what string, from <-chan T) (got T) {
+	t.Helper()
+	select {
+	case got = <-from:
+	case <-time.After(patience):
+		t.Fatal("in vain: ", what)
+	}
+	return got
+}
+
 // eventually polls a condition that nothing tells about.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()

@@ -77,7 +77,7 @@ func TestRequestToASocket(t *testing.T) {
 	if got := a.receipt(t); a.status != http.StatusGone || got.Outcome != "closed" {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	<-closed
+	receive(t, "the connection ends", closed)
 }
 
 func TestWebSocketIsMounted(t *testing.T) {
@@ -126,14 +126,14 @@ func TestIntake(t *testing.T) {
 		_, err := r.client.Do(req) //nolint:bodyclose // there is no answer
 		first <- err
 	}()
-	<-asked
+	receive(t, "the request is under way", asked)
 	a := r.post("/v1/request", body("nobody"))
 	a.failed(t, http.StatusServiceUnavailable, "overloaded", "bodies")
 	if a = r.post("/v1/request", toNobody); a.status != http.StatusNotFound {
 		t.Errorf("a small one: %d %s", a.status, a.body)
 	}
 	hangUp()
-	<-first
+	_ = receive(t, "it hangs up", first) // an error, as it should be
 	eventually(t, "there is room again", func() bool {
 		a := r.post("/v1/request", body("nobody"))
 		return a.status == http.StatusNotFound

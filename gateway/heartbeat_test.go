@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -10,31 +11,40 @@ import (
 // shortBeat is a heartbeat that a test can wait for.
 const shortBeat = 30 * time.Millisecond
 
+// A client on a machine that stands still for two heartbeats is silent too, so a client that was closed may try again.
 func TestClientThatAnswersPings(t *testing.T) {
-	r := newRig(t, &Options{PingInterval: shortBeat})
-	c := r.connect(SubprotocolJSON, "user=42")
-	if f := c.expect("welcome"); f["ping_ms"] != float64(shortBeat.Milliseconds()) {
-		t.Errorf("welcome = %v", f)
+	const beat, tries = 100 * time.Millisecond, 3
+	for range tries {
+		if r := newRig(t, &Options{PingInterval: beat}); r.staysFor(6) { // twice what a silent client gets
+			return
+		}
 	}
-	pings, answer := 0, c.ws.PingHandler()
-	enough := make(chan struct{})
+	t.Errorf("of %d clients that answer each was closed", tries)
+}
+
+// staysFor connects a client that answers pings, and reports whether it got as many before it was closed.
+func (r *rig) staysFor(pings int) bool {
+	r.tb.Helper()
+	c := r.connect(SubprotocolJSON, "user=42")
+	if f := c.expect("welcome"); f["ping_ms"] != float64(r.gateway.pingMillis()) {
+		r.tb.Errorf("welcome = %v", f)
+	}
+	got, answer := 0, c.ws.PingHandler()
+	enough := errors.New("enough")
 	c.ws.SetPingHandler(func(data string) error {
-		if pings++; pings == 6 { // twice what a silent client gets
-			close(enough)
+		if got++; got == pings {
+			return enough
 		}
 		return answer(data)
 	})
-	r.answer(c, nil, nil)
-	<-enough
-	if len(r.gateway.hub.all()) != 1 {
-		t.Error("a client that answers was closed")
-	}
+	_, err := c.next()
+	return errors.Is(err, enough)
 }
 
 func TestClientThatIsSilent(t *testing.T) {
 	r := newRig(t, &Options{PingInterval: shortBeat})
+	start := time.Now() // before the first heartbeat could be due
 	r.connect(SubprotocolMsgpack, "user=42").expect("welcome")
-	start := time.Now()
 	eventually(t, "it is closed", func() bool { return len(r.gateway.hub.all()) == 0 })
 	if took := time.Since(start); took < 2*shortBeat {
 		t.Errorf("closed after %v, before two heartbeats were missed", took)
@@ -64,7 +74,7 @@ func TestPingFromClient(t *testing.T) {
 	c.ws.SetPongHandler(func(data string) error { pong <- data; return nil })
 	r.answer(c, nil, nil)
 	check(t, c.ws.WriteControl(websocket.PingMessage, []byte("payload"), time.Now().Add(patience)))
-	if got := <-pong; got != "payload" {
+	if got := receive(t, "the pong", pong); got != "payload" {
 		t.Errorf("pong = %q", got)
 	}
 }

@@ -105,7 +105,7 @@ func TestVolatile(t *testing.T) {
 	r := newTightRig(t, &Options{VolatileQueue: 3})
 	c := r.login("", "42")
 	s := r.only()
-	r.stall("42", s, 4)
+	r.stall("42", s, 20) // of which the kernels may still take some
 	receipt, err := r.publisher.Request(r.ctx(), bus.User("42"), "volatile", bus.JSON(1), bus.Volatile())
 	if !errors.Is(err, bus.ErrDropped) || receipt.Elapsed > time.Second {
 		t.Fatalf("request = %v, %v, want dropped at once", receipt, err)

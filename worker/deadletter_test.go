@@ -102,6 +102,7 @@ func TestDelete(t *testing.T) {
 			})
 		})
 	}
+	quick := 0
 	for _, state := range []State{StateWaiting, StateDelayed, StateRunning} {
 		t.Run(string(state), func(t *testing.T) {
 			var opts []EnqueueOption
@@ -134,8 +135,8 @@ func TestDelete(t *testing.T) {
 			}
 			wantError(t, receive(t, ended), ErrDeleted)
 			wantError(t, receive(t, other), ErrDeleted)
-			if took := time.Since(start); took > 500*time.Millisecond {
-				t.Errorf("it took %v", took)
+			if time.Since(start) < lookEvery/2 {
+				quick++
 			}
 			if state == StateRunning {
 				receive(t, begun)
@@ -144,6 +145,9 @@ func TestDelete(t *testing.T) {
 			wantError(t, q.Delete(t.Context(), id), ErrNoJob)
 			end(group)
 		})
+	}
+	if quick == 0 { // a busy machine may hold one up
+		t.Error("they were not told: each learnt of it by looking")
 	}
 	until(t, "nothing is left", func() bool { i := info(t, q); return i.Waiting+i.Running+i.Delayed+i.Dead == 0 })
 }

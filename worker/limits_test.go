@@ -87,7 +87,7 @@ func TestRate(t *testing.T) {
 			t.Fatal("no job within 10 s")
 		}
 	}
-	if took := time.Since(start); took < 380*time.Millisecond || took > 4*time.Second {
+	if took := time.Since(start); took < 380*time.Millisecond || took > 10*time.Second {
 		t.Errorf("5 at once and 20 at 50/s took %v, want 400 ms", took)
 	}
 	if l := info(t, q).Limits; l != (Limits{Rate: 50, Per: time.Second, Burst: 5}) {
@@ -106,7 +106,11 @@ func TestLength(t *testing.T) {
 	enqueue(t, q, "b")
 	_, err := q.Enqueue(t.Context(), "c")
 	wantError(t, err, ErrQueueFull)
-	_, err = q.Enqueue(within(t, 50*time.Millisecond), "c", WaitForRoom())
+	for wait := 50 * time.Millisecond; wait < 10*time.Second; wait *= 2 { // a busy machine may need more to hear from Redis at all
+		if _, err = q.Enqueue(within(t, wait), "c", WaitForRoom()); !errors.Is(err, ErrUnavailable) {
+			break
+		}
+	}
 	wantError(t, err, ErrQueueFull)
 	wantError(t, err, context.DeadlineExceeded)
 	_, got := collecting(n, "q")

@@ -83,33 +83,46 @@ func TestHandlerThatEndsItsGoroutine(t *testing.T) {
 	}
 }
 
-// A worker that has just joined takes over as fast as one that has been there.
+// A worker that has just joined takes over as fast as one that has been there. On a busy machine one may be held up.
 func TestNewcomerTakesOver(t *testing.T) {
 	leak.Check(t)
-	dying, heir := attachMortal(t, "dying"), shared(t, "heir")
-	q := heir.jobs.Queue("q")
+	heir := shared(t, "heir")
 	until(t, "the server has been up for long enough", func() bool { return heir.jobs.store.up(t.Context()) >= calmAfter })
+	var took []time.Duration
+	for _, queue := range []string{"q1", "q2", "q3"} {
+		took = append(took, newcomerTakesOver(t, heir, queue))
+		if last := took[len(took)-1]; last < goneAfter {
+			t.Fatalf("it took over after %v, want about 1.7 s", last)
+		} else if last <= calmAfter {
+			return
+		}
+	}
+	t.Errorf("newcomers took over after %v, want about 1.7 s", took)
+}
+
+// newcomerTakesOver has a worker die, and says how long after it joined the heir ran the job.
+func newcomerTakesOver(t *testing.T, heir *node, queue string) time.Duration {
+	t.Helper()
+	dying := attachMortal(t, "dying")
 	begun, release := make(chan struct{}), make(chan struct{})
 	defer close(release)
 	dying.work(&PoolOptions{Drain: -1}, func(p *Pool) {
-		Handle(p, "q", func(context.Context, int) (int, error) {
+		Handle(p, queue, func(context.Context, int) (int, error) {
 			close(begun)
 			<-release
 			return 0, nil
 		})
 	})
-	enqueue(t, q, 1)
+	enqueue(t, heir.jobs.Queue(queue), 1)
 	receive(t, begun)
 	dying.die()
 	got := make(chan time.Time, 1)
 	joined := time.Now()
 	heir.work(nil, func(p *Pool) {
-		Handle(p, "q", func(context.Context, int) (int, error) {
+		Handle(p, queue, func(context.Context, int) (int, error) {
 			got <- time.Now()
 			return 0, nil
 		})
 	})
-	if took := receive(t, got).Sub(joined); took < goneAfter || took > calmAfter {
-		t.Errorf("it took over after %v, want about 1.7 s", took)
-	}
+	return receive(t, got).Sub(joined)
 }

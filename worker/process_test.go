@@ -100,6 +100,8 @@ func spawn(t *testing.T, url, prefix, name, dir string) *child {
 	}
 	c := &child{cmd, in, bufio.NewScanner(out)}
 	t.Cleanup(c.kill)
+	hangs := time.AfterFunc(4*time.Minute, func() { _ = cmd.Process.Kill() }) // and whoever waits for a word of it goes on
+	t.Cleanup(func() { hangs.Stop() })
 	c.await(t, "ready")
 	return c
 }
@@ -167,7 +169,7 @@ func TestKilledProcesses(t *testing.T) {
 	}
 	for i := range victims {
 		done := info(t, q).Done
-		until(t, "some progress", func() bool { return info(t, q).Done > done })
+		until(t, "some progress", func() bool { now := info(t, q).Done; return now > done || now == jobs })
 		workers[i].kill()
 		workers = append(workers, spawn(t, server.URL(), "k:", fmt.Sprint("w", i+3), dir))
 		if i == victims/2 {
@@ -218,8 +220,8 @@ func TestStoppedProcess(t *testing.T) {
 	if err != nil || string(r.Body.Raw()) != `"by w-heir"` || r.Attempt != 2 {
 		t.Fatalf("%+v, %v; want it done by the heir", r, err)
 	}
-	if took := time.Since(start); took > 8*time.Second {
-		t.Errorf("it was taken over after %v", took)
+	if took := time.Since(start); took > 20*time.Second { // its lease has 30 s
+		t.Errorf("it was taken over after %v, want about 4 s", took)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "release"), nil, 0o600); err != nil {
 		t.Fatal(err)

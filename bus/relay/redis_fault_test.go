@@ -82,7 +82,7 @@ func TestRestart(t *testing.T) {
 	start := time.Now()
 	if r := p.result(t, "a", "patient", 100*time.Millisecond); !errors.Is(r.Err, relay.ErrNotSent) {
 		t.Errorf("a packet that waited for 100 ms: %+v", r)
-	} else if waited := time.Since(start); waited < 100*time.Millisecond || waited > time.Second {
+	} else if waited := time.Since(start); waited < 100*time.Millisecond || waited > 5*time.Second {
 		t.Errorf("100 ms of patience took %v", waited)
 	}
 	var waiting []uint64
@@ -142,7 +142,7 @@ func TestPaused(t *testing.T) {
 	if r := p.sent.result(t, behind); !errors.Is(r.Err, relay.ErrNotSent) {
 		t.Errorf("queued behind it: %+v", r)
 	}
-	if took := time.Since(start); took > 2*time.Second {
+	if took := time.Since(start); took > 4*time.Second {
 		t.Errorf("answers took %v", took)
 	}
 	patient := p.send(t, "a", "patient", 20*time.Second)
@@ -165,7 +165,7 @@ func TestCallerIsNotHeld(t *testing.T) {
 		_ = p.server.Pause() // reports to the test itself
 		start := time.Now()
 		first, second := p.send(t, "a", payload, time.Minute), p.send(t, "a", payload, time.Minute)
-		if took := time.Since(start); took > time.Second {
+		if took := time.Since(start); took > 5*time.Second {
 			t.Errorf("a packet of %d bytes held its caller for %v", size, took)
 		}
 		_ = p.server.Resume()

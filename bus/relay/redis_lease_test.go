@@ -104,6 +104,8 @@ func TestStoppedProcess(t *testing.T) {
 		t.Fatalf("the child ended before it said %q: %q", want, seen)
 		return nil
 	}
+	hangs := time.AfterFunc(time.Minute, func() { _ = child.Process.Kill() }) // and whoever waits for a word of it goes on
+	defer hangs.Stop()
 	await("ready")
 	stop(t, child.Process)
 	publishStale(t, publisher, sent)
@@ -164,7 +166,7 @@ func publishStale(t *testing.T, publisher *relay.Redis, sent *journal) {
 // runStoppedChild is the other process: it says what it gets until its standard input ends.
 func runStoppedChild(t *testing.T, url string) {
 	t.Helper()
-	voice := &voice{down: make(map[int]bool)}
+	voice := &voice{down: make(map[int]bool), fell: make(map[int]bool)}
 	r := startRedis(t, url, nil, voice)
 	subscribe(t, r, "a")
 	fmt.Println("ready")
@@ -179,8 +181,8 @@ func runStoppedChild(t *testing.T, url string) {
 // A voice is a receiver that prints.
 type voice struct {
 	journal
-	down  map[int]bool
-	falls int
+	down map[int]bool
+	fell map[int]bool // at least once
 }
 
 func (v *voice) Receive(m relay.Message) { fmt.Printf("got %s\n", m.Payload) }
@@ -190,7 +192,7 @@ func (v *voice) Lane(e relay.LaneEvent) {
 	defer v.mu.Unlock()
 	fmt.Println("lane", e.Lane, e.Up)
 	if !e.Up {
-		v.falls++
+		v.fell[e.Lane] = true
 	}
 	v.down[e.Lane] = !e.Up
 	for _, down := range v.down {
@@ -198,7 +200,7 @@ func (v *voice) Lane(e relay.LaneEvent) {
 			return
 		}
 	}
-	if v.falls == 4 {
+	if len(v.fell) == 4 {
 		fmt.Println("mended")
 	}
 }

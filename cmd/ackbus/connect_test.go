@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ackbus/ackbus/cmd/ackbus/internal/client"
+	chaoslink "github.com/ackbus/ackbus/internal/chaos/link"
 	"github.com/ackbus/ackbus/internal/redistest"
 )
 
@@ -35,13 +36,18 @@ func TestConnectCount(t *testing.T) {
 func TestConnectAgain(t *testing.T) {
 	redis := redistest.Shared(t).URL()
 	gw := serveReady(t, "--redis", redis)
-	address := strings.TrimPrefix(gw.http, "http://")
-	c := connected(t, gw.websocket, "--user", "42")
+	line, err := chaoslink.New(t.Context()) // which stays, whoever takes the port of the one that goes
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer line.Close()
+	line.Target(strings.TrimPrefix(gw.http, "http://"))
+	c := connected(t, "ws://"+line.Addr()+"/ws", "--user", "42")
 	gw.signal(syscall.SIGKILL)
 	gw.wait()
 	c.logged("not connected")
-	again := start(t, "serve", "--redis", redis, "--listen", address, "--tcp", "off", "--name", "again")
-	again.logged("ready")
+	again := serveReady(t, "--redis", redis, "--name", "again")
+	line.Target(strings.TrimPrefix(again.http, "http://"))
 	c.err.await(t, `"node":"again"`, c.done)
 	if got := runCommand(t, "request", "--redis", redis, "user:42", "e"); got.code != exitDone {
 		t.Errorf("%d %s%s", got.code, got.out, got.err)

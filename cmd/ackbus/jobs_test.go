@@ -16,7 +16,7 @@ func TestQueuesOnTheEmbeddedRedis(t *testing.T) {
 	redis := parse[struct{ URL string }](t, s.err.await(t, "embedded Redis", s.done)).URL
 	w := start(t, "work", "shout", "--exec", "tr a-z A-Z", "--redis", redis, "--name", "w1")
 	w.logged("working")
-	got := call(t, http.MethodPost, s.http+"/v1/queues/shout/jobs?wait_ms=20000", `{"data":"hello","delay_ms":20,"keep_ms":1000}`)
+	got := call(t, http.MethodPost, s.http+"/v1/queues/shout/jobs?wait_ms=20000", `{"data":"hello","delay_ms":20,"keep_ms":4000}`)
 	if got.status != http.StatusOK || !strings.Contains(got.body, `"result":"HELLO"`) || !strings.Contains(got.body, `"worker":"w1"`) {
 		t.Errorf("%d %s", got.status, got.body)
 	}

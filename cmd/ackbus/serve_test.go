@@ -159,12 +159,16 @@ func listings(t *testing.T, redis string, gw1 *server) {
 func TestDrain(t *testing.T) {
 	redis := redistest.Shared(t).URL()
 	gw := serveReady(t, "--redis", redis)
-	slow := connected(t, gw.websocket, "--user", "slow", "--delay", "1500ms")
-	answers := make(chan httpAnswer, 1)
-	go func() { // ends with the answer
-		answers <- call(t, http.MethodPost, gw.http+"/v1/request", `{"to":"user:slow","event":"e","timeout_ms":10000}`)
-	}()
+	slow := connected(t, gw.websocket, "--user", "slow", "--delay", "500ms")
+	held := hold(t, gw)
+	answers := make(chan httpAnswer, 2)
+	for _, to := range []string{"slow", "held"} {
+		go func() { // ends with the answer
+			answers <- call(t, http.MethodPost, gw.http+"/v1/request", `{"to":"user:`+to+`","event":"e","timeout_ms":60000}`)
+		}()
+	}
 	slow.out.await(t, `"event":"e"`, slow.done)
+	id := held.read("message")
 	gw.signal(syscall.SIGTERM)
 	gw.logged("draining")
 	for target, status := range map[string]int{"/livez": 200, "/readyz": 503, "/metrics": 200} {
@@ -172,8 +176,11 @@ func TestDrain(t *testing.T) {
 			t.Errorf("%s while it drains: %d %s", target, a.status, a.body)
 		}
 	}
-	if a := <-answers; a.status != http.StatusOK {
-		t.Errorf("the request in flight: %d %s", a.status, a.body)
+	held.write(`{"type":"ack","id":"` + id + `"}`)
+	for range cap(answers) {
+		if a := <-answers; a.status != http.StatusOK {
+			t.Errorf("a request in flight: %d %s", a.status, a.body)
+		}
 	}
 	slow.logged("the server is going away")
 	if code := gw.wait(); code != exitDone {

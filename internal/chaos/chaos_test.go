@@ -24,12 +24,12 @@ func TestFixedSeed(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes 40 s, and two processors")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	ackbus, err := chaos.Build(ctx, t.TempDir(), raced)
+	ackbus, err := chaos.Build(t.Context(), t.TempDir(), raced) // which may take its time
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
 	var told strings.Builder
 	v, dir, err := chaos.Run(ctx, chaos.Options{
 		Seed: fixedSeed, Duration: fixedDuration, Rate: fixedRate, Calls: fixedRate, Jobs: fixedRate, Ackbus: ackbus, Out: &told,

@@ -32,12 +32,12 @@ func TestRollingRestarts(t *testing.T) {
 		rate = 100
 		clients[history.Slow], clients[history.Mute] = 6, 2
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute+time.Duration(times)*time.Minute)
-	defer cancel()
-	ackbus, err := chaos.Build(ctx, t.TempDir(), raced)
+	ackbus, err := chaos.Build(t.Context(), t.TempDir(), raced) // which may take its time
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute+time.Duration(times)*time.Minute)
+	defer cancel()
 	var told strings.Builder
 	v, dir, err := chaos.Run(ctx, chaos.Options{Seed: 1, Restarts: times, Rate: rate, Calls: -1, Jobs: -1, Ackbus: ackbus, Out: &told,
 		Clients: clients})

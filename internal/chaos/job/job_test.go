@@ -30,7 +30,11 @@ func TestEnqueueAndWork(t *testing.T) {
 		served = job.Work(serving.Context(), &actor.Settings{Dir: dir, Name: "worker-1.1", Redis: redis.URL()},
 			func() { close(ready) })
 	})
-	<-ready
+	select {
+	case <-ready:
+	case <-time.After(time.Minute):
+		t.Fatal("it is never ready")
+	}
 	const least = 40 // at a rate for which one workman has places
 	calling.Go(func() {
 		called = job.Enqueue(calling.Context(),

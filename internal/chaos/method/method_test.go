@@ -29,7 +29,11 @@ func TestServeAndCall(t *testing.T) {
 		served = method.Serve(serving.Context(), &actor.Settings{Dir: dir, Name: "instance-1.1", Redis: redis.URL()},
 			func() { close(ready) })
 	})
-	<-ready
+	select {
+	case <-ready:
+	case <-time.After(time.Minute):
+		t.Fatal("it is never ready")
+	}
 	const least = 50
 	calling.Go(func() {
 		called = method.Call(calling.Context(),

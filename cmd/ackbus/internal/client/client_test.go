@@ -122,8 +122,8 @@ func TestDrain(t *testing.T) {
 	c.send(`{"type":"drain","reconnect_ms":200}`)
 	c.message("a") // what is in flight is still acknowledged
 	c.expect("ack", "a")
-	_ = c.conn.Close()
 	closed := time.Now()
+	_ = c.conn.Close()
 	s.welcome()
 	if since := time.Since(closed); since < 200*time.Millisecond {
 		t.Errorf("it came back after %v", since)

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ackbus/ackbus/bus"
 	"github.com/ackbus/ackbus/bus/relay"
@@ -39,7 +40,12 @@ func TestWebSocket(t *testing.T) {
 		o.Handle = func(m Message) Answer { return Answer{Data: m.Data} }
 		o.Count = 1
 		r := runClient(t, o)
-		w := <-welcomed
+		var w Welcome
+		select {
+		case w = <-welcomed:
+		case <-time.After(patienceOfTests):
+			t.Fatalf("%s: not welcomed: %v", name, r.wait())
+		}
 		if w.User != name || len(w.Groups) != 1 || w.Socket == "" || w.Ping == 0 {
 			t.Errorf("%s: welcomed as %+v", name, w)
 		}

@@ -105,33 +105,53 @@ func TestStubbornFamily(t *testing.T) {
 
 // A program that ends on SIGTERM is not waited for any longer, and its children may tidy up although their shell has gone first.
 func TestObedientFamily(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "tidied")
-	t.Setenv("TIDIED", file)
-	took, _ := cancelled(t, 1, `sh -c 'trap "sleep 0.1; echo yes >\"$TIDIED\"; exit" TERM
-		echo $$ >>"$PIDS"; while :; do sleep 0.02; done'; :`)
-	if text, err := os.ReadFile(file); err != nil || string(text) != "yes\n" {
-		t.Errorf("the child could not tidy up: %q, %v", text, err)
-	}
-	if took >= grace {
-		t.Errorf("it took %v", took)
+	const tries = 3 // a busy machine may take all the grace for itself
+	for i := range tries {
+		file := filepath.Join(t.TempDir(), "tidied")
+		t.Setenv("TIDIED", file)
+		took, _ := cancelled(t, 1, `sh -c 'trap "sleep 0.1; echo yes >\"$TIDIED\"; exit" TERM
+			echo $$ >>"$PIDS"; while :; do sleep 0.02; done'; :`)
+		text, err := os.ReadFile(file)
+		switch {
+		case took >= grace && i < tries-1:
+		case took >= grace:
+			t.Errorf("it took %v, and before no less than %v", took, grace)
+		case err != nil || string(text) != "yes\n":
+			t.Fatalf("the child could not tidy up: %q, %v", text, err)
+		default:
+			return
+		}
 	}
 }
 
-// What a program leaves in the background ends with it, and holds nothing up.
+// What a program leaves in the background ends with it, and holds nothing up. On a busy machine something else may.
 func TestLeftBehind(t *testing.T) {
 	leak.Check(t)
+	const tries = 3
+	for i := range tries {
+		took := leftBehind(t)
+		if took <= lastWords {
+			return
+		}
+		if i == tries-1 {
+			t.Errorf("it took %v, and before no less than %v", took, lastWords)
+		}
+	}
+}
+
+func leftBehind(t *testing.T) (took time.Duration) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "pids")
 	before := time.Now()
 	got, err := Run(t.Context(), Job{Command: `sleep 300 & echo $! >"$PIDS"; echo done`, Variables: map[string]string{"PIDS": file}})
+	took = time.Since(before)
 	if err != nil || asJSON(t, got) != `"done"` {
 		t.Fatalf("%s, %v", asJSON(t, got), err)
-	}
-	if took := time.Since(before); took > lastWords {
-		t.Errorf("it took %v", took)
 	}
 	for _, pid := range pids(t, file) {
 		eventually(t, "it is gone", func() bool { return !lives(pid) })
 	}
+	return took
 }
 
 // A process that has left the group keeps the pipes open: the run ends all the same, with what had been written.
