@@ -32,7 +32,11 @@ func TestOverloadBeforeRedis(t *testing.T) {
 // the node is late for good.
 func TestOverloadBehindRedis(t *testing.T) {
 	c, link := newNarrowCluster(t, "gw-2")
-	o := newOverload(t, formOf(t), c, narrowClients, narrowMessage, narrowEvery, 0)
+	f := formOf(t)
+	if f.long {
+		f.calm = 3 * time.Second // what is on its way is up to 2.5 s old, then the node gives the connection up
+	}
+	o := newOverload(t, f, c, narrowClients, narrowMessage, narrowEvery, 0)
 	link.down.SetLimit(narrowBytes)
 	o.happen(t)
 	o.carries(t)

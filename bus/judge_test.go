@@ -37,13 +37,62 @@ func (s *schedule) judge(r *simRequest) {
 	s.ends[r.receipt.Outcome]++
 	s.judgeCalm(r)
 	s.judgeCounts(r.receipt)
-	if r.receipt.Outcome == OutcomeNoReceiver {
-		for _, n := range s.nodes {
-			for _, k := range n.sockets {
-				if k.seen[r.id] > 0 {
-					s.failf("%s: nobody is said to be there, and %s got it", r.receipt, k.id)
-				}
+	s.judgeNobody(r)
+	if r.from.trouble == 0 && !s.away {
+		s.judgeSeen(r)
+		s.judgeTimes(r)
+	}
+}
+
+// judgeSeen holds that what is lost is sent again: who is there, and has no trouble, gets a message in time, whatever the links lose.
+func (s *schedule) judgeSeen(r *simRequest) {
+	const makeUp = 2900 * time.Millisecond // four or five attempts
+	for _, k := range s.at(r.to) {
+		if k.node.trouble == 0 && !k.node.late && !k.closed && k.seen[r.id] == 0 && r.ended-r.began > makeUp {
+			s.failf("%s: %s was there all the time, and did not get it", r.receipt, k.id)
+		}
+	}
+}
+
+// judgeNobody holds that nobody is said to be there only where nobody is. Who came late may not be known to everybody yet, and who is cut
+// off from a Redis that was away is held by nobody.
+func (s *schedule) judgeNobody(r *simRequest) {
+	if r.receipt.Outcome != OutcomeNoReceiver {
+		return
+	}
+	for _, n := range s.nodes {
+		for _, k := range n.sockets {
+			there := slices.Contains(k.to, r.to) && !k.closed && !n.dead && !n.late && !r.from.late && (n.silence == 0 || !s.away)
+			if there || k.seen[r.id] > 0 {
+				s.failf("%s: nobody is said to be there, and %s is", r.receipt, k.id)
 			}
+		}
+	}
+}
+
+// judgeTimes holds that a publisher without trouble of its own learns in time what became of deliveries: that somebody confirmed, that a
+// node is dead, and that it fell silent.
+func (s *schedule) judgeTimes(r *simRequest) {
+	const makeUp, slack = 2500 * time.Millisecond, 150 * time.Millisecond
+	for _, d := range r.receipt.Deliveries {
+		k := s.socket(d.Socket)
+		if k.node == nil {
+			continue
+		}
+		n, acked, told := k.node, k.acked[r.id], r.ended
+		if at := r.told[d.Socket]; at > 0 {
+			told = at
+		}
+		switch {
+		case n.trouble == 0 && acked > 0 && r.ended-acked > makeUp && d.Outcome != OutcomeConfirmed && r.opts.level == Confirmed:
+			s.failf("%s: %s confirmed %v before the end, and is said to be %v", r.receipt, d.Socket, r.ended-acked, d.Outcome)
+		case d.Outcome != OutcomeUnknown || s.noise > 0 || n.troubles > 1:
+		case n.trouble == 0:
+			s.failf("%s: %s had no trouble, and is said to be unknown", r.receipt, d.Socket)
+		case n.dead && told-max(n.trouble, r.began) > time.Second+slack:
+			s.failf("%s: %s is told as dead %v after its death", r.receipt, n.name, told-max(n.trouble, r.began))
+		case n.silence > told && told-max(n.trouble, r.began) > 3*time.Second+slack:
+			s.failf("%s: %s is told as silent after %v", r.receipt, n.name, told-max(n.trouble, r.began))
 		}
 	}
 }
@@ -68,12 +117,6 @@ func (s *schedule) judgeCalm(r *simRequest) {
 	for _, k := range here {
 		if s.noise == 0 && k.seen[r.id] != 1 {
 			s.failf("%s: %s got it %d times", r.receipt, k.id, k.seen[r.id])
-		}
-	}
-	for _, d := range r.receipt.Deliveries {
-		at := s.socket(d.Socket).acked[r.id]
-		if at > 0 && r.ended-at > makeUp && d.Outcome != OutcomeConfirmed && r.opts.level == Confirmed {
-			s.failf("%s: %s confirmed %v before the end, and is said to be %v", r.receipt, d.Socket, r.ended-at, d.Outcome)
 		}
 	}
 }
@@ -108,13 +151,12 @@ func (s *schedule) judgeRest(n *simNode) {
 	if n.dead {
 		return
 	}
-	if st := n.Stats(); st.Pending > 0 || st.Awaited > 0 || st.Records > 0 {
-		s.failf("%s keeps %+v", n.name, st)
+	if kept := n.kept(); kept != (simKept{}) {
+		s.failf("%s keeps %+v", n.name, kept)
 	}
-	if n.requests.wheel.len() > 0 || n.claims.wheel.len() > 0 || len(n.claims.wrote) > 0 {
-		s.failf("%s keeps timers: %d, %d", n.name, n.requests.wheel.len(), n.claims.wheel.len())
-	}
-	if w := n.requests.window; w.floor != w.next {
-		s.failf("%s: floor %d, next %d", n.name, w.floor, w.next)
+	for _, k := range n.sockets {
+		if len(k.owes) > 0 && !k.closed {
+			s.failf("%s was not told that %d messages are over", k.id, len(k.owes))
+		}
 	}
 }

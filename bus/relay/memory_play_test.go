@@ -3,54 +3,120 @@ package relay_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/ackbus/ackbus/bus/relay"
 )
 
-// run plays so many steps, lets everything heal, and returns all that the nodes saw.
-func (p *play) run(steps int) []string {
-	for range steps {
-		p.step(p.actors[p.random.IntN(len(p.actors))])
+// A playEvent is what a step of a play brings about.
+type playEvent string
+
+const (
+	playFall      playEvent = "loses a lane"
+	playDeaf      playEvent = "goes deaf"
+	playStop      playEvent = "is stopped"
+	playContinue  playEvent = "is continued"
+	playCut       playEvent = "is cut off"
+	playMend      playEvent = "is mended"
+	playAway      playEvent = "Redis is away"
+	playKill      playEvent = "is killed"
+	playPass      playEvent = "time passes"
+	playHold      playEvent = "holds"
+	playRelease   playEvent = "releases"
+	playPublish   playEvent = "publishes"
+	playPublishes playEvent = "publishes with a guard"
+)
+
+// A playStep is one of them. Zero fields are what the event does not need.
+type playStep struct {
+	Who     int           `json:"who"`
+	What    playEvent     `json:"what"`
+	Lasting time.Duration `json:"lasting,omitempty"` // for a packet, its patience
+	Channel string        `json:"channel,omitempty"`
+	Lane    int           `json:"lane,omitempty"`
+}
+
+func (s playStep) String() string {
+	return fmt.Sprintf("%d %s %s%v, lane %d", s.Who, s.What, s.Channel, s.Lasting, s.Lane)
+}
+
+// playEvents are in the proportions in which they are drawn.
+var playEvents = slices.Concat([]playEvent{playFall, playDeaf, playStop, playCut, playAway, playRelease},
+	slices.Repeat([]playEvent{playContinue, playMend, playPass}, 2), slices.Repeat([]playEvent{playHold}, 3),
+	slices.Repeat([]playEvent{playPublishes}, 6), slices.Repeat([]playEvent{playPublish}, 18))
+
+// drawPlay makes the steps of a play.
+func drawPlay(seed uint64) []playStep {
+	chance := rand.New(rand.NewPCG(seed, 2))
+	steps := make([]playStep, 1+chance.IntN(300))
+	for i := range steps {
+		short := time.Duration(chance.IntN(2000)) * time.Millisecond
+		what := playEvents[chance.IntN(len(playEvents))]
+		if chance.IntN(400) == 0 {
+			what = playKill
+		}
+		s := playStep{Who: chance.IntN(playedNodes), What: what}
+		if what == playFall {
+			s.Lane = chance.IntN(2) - 1
+		}
+		if lasting := what.lasting(short); len(lasting) > 0 {
+			s.Lasting = lasting[chance.IntN(len(lasting))]
+		}
+		if slices.Contains([]playEvent{playHold, playRelease, playPublish, playPublishes}, what) {
+			s.Channel = playedChannels[chance.IntN(len(playedChannels))]
+		}
+		steps[i] = s
+	}
+	return steps
+}
+
+// lasting is how long it may last, where it lasts.
+func (e playEvent) lasting(short time.Duration) []time.Duration {
+	patience := []time.Duration{0, short, 2 * short}
+	return map[playEvent][]time.Duration{playFall: {short}, playAway: {short}, playPass: {2 * short, short / 500, short / 500},
+		playPublish: patience, playPublishes: patience}[e]
+}
+
+// run plays the steps, lets everything heal, and returns all that the nodes saw, and what was wrong.
+func (p *play) run(steps []playStep) (log []string, wrong string) {
+	for _, s := range steps {
+		p.step(p.actors[s.Who], s)
 	}
 	p.heal()
 	p.checkHealed()
 	p.close()
-	return p.log
+	return p.log, p.wrong
 }
 
-func (p *play) step(a *actor) {
-	channel := playedChannels[p.random.IntN(len(playedChannels))]
-	short := time.Duration(p.random.IntN(2000)) * time.Millisecond
-	switch p.random.IntN(40) {
-	case 0:
-		p.hub.Fall(a.id, p.random.IntN(2)-1, short)
-	case 1:
+func (p *play) step(a *actor, s playStep) {
+	switch s.What {
+	case playFall:
+		p.hub.Fall(a.id, s.Lane, s.Lasting)
+	case playDeaf:
 		p.hub.Deafen(a.id, relay.AllLanes)
-	case 2:
+	case playStop:
 		p.hub.Stop(a.id)
-	case 3, 4:
+	case playContinue:
 		p.hub.Continue(a.id)
-	case 5:
+	case playCut:
 		p.hub.Cut(a.id)
-	case 6, 7:
+	case playMend:
 		p.hub.Mend(a.id)
-	case 8:
-		p.hub.Away(short)
-	case 9:
-		if p.random.IntN(10) == 0 {
-			a.gone = p.hub.Kill(a.id) || a.gone
-		}
-	case 10, 11:
-		p.advance(2 * short)
-	case 12, 13, 14:
-		a.hold(channel)
-	case 15:
-		a.release(channel)
-	case 16, 17, 18, 19:
-		p.advance(short / 500)
-	default:
-		a.publish(channel, p.random.IntN(4) == 0, time.Duration(p.random.IntN(3))*short)
+	case playAway:
+		p.hub.Away(s.Lasting)
+	case playKill:
+		a.gone = p.hub.Kill(a.id) || a.gone
+	case playPass:
+		p.advance(s.Lasting)
+	case playHold:
+		a.hold(s.Channel)
+	case playRelease:
+		a.release(s.Channel)
+	case playPublish, playPublishes:
+		a.publish(s.Channel, s.What == playPublishes, s.Lasting)
 	}
 }
 
@@ -95,13 +161,13 @@ func (p *play) checkHealed() {
 			}
 		}
 		if got := p.hub.Count(channel); got != want {
-			p.t.Errorf("%d hold %s, want %d", got, channel, want)
+			p.failf("%d hold %s, want %d", got, channel, want)
 		}
 	}
 	for _, a := range p.actors {
 		for lane, up := range a.up {
 			if !up && !a.gone {
-				p.t.Errorf("lane %d of %s is down", lane, a.id)
+				p.failf("lane %d of %s is down", lane, a.id)
 			}
 		}
 		if !a.gone {
@@ -117,26 +183,26 @@ func (p *play) checkBeacon(a *actor, want int) {
 		p.advance(time.Second)
 		if r := a.results[a.tokens]; r.Err == nil {
 			if r.Beacon != want || r.Count != 0 {
-				p.t.Errorf("%+v once all is well, want a beacon of %d", r, want)
+				p.failf("%+v once all is well, want a beacon of %d", r, want)
 			}
 			return
 		}
 	}
-	p.t.Errorf("no count comes back to %s", a.id)
+	p.failf("no count comes back to %s", a.id)
 }
 
 // close closes all, and wants one result for each packet, and nothing received that is said not to have been sent.
 func (p *play) close() {
 	for _, a := range p.actors {
 		if err := a.Close(); err != nil {
-			p.t.Errorf("close: %v", err)
+			p.failf("close: %v", err)
 		}
 	}
 	p.advance(time.Minute)
 	unsent := 0
 	for _, a := range p.actors {
 		if len(a.results) != int(a.tokens) {
-			p.t.Errorf("%s was told %d results of %d", a.id, len(a.results), a.tokens)
+			p.failf("%s was told %d results of %d", a.id, len(a.results), a.tokens)
 		}
 		for token, r := range a.results {
 			if errors.Is(r.Err, relay.ErrNotSent) {
@@ -151,7 +217,7 @@ func (p *play) close() {
 func (p *play) checkUnseen(payload string) {
 	for _, a := range p.actors {
 		if a.copies[payload] > 0 {
-			p.t.Errorf("%s received %q, which was not sent", a.id, payload)
+			p.failf("%s received %q, which was not sent", a.id, payload)
 		}
 	}
 }

@@ -11,26 +11,28 @@ import (
 	"testing/synctest"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/ackbus/ackbus/bus/relay"
 	"github.com/ackbus/ackbus/bus/relay/relaytest"
 )
 
-// TestMemoryPromises plays random faults on a clock of the test's own, and wants the same to happen each time.
+// TestMemoryPromises plays random faults on a clock of the test's own, and wants the same to happen each time. A schedule that fails is
+// shrunk and kept; ACKBUS_HUB_SEED plays it again.
 func TestMemoryPromises(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		seed, steps := rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(1, 300).Draw(rt, "steps")
+	relaytest.Schedules(t, "ACKBUS_HUB_SEED", relaytest.Many(1000, 100), drawPlay, func(seed uint64, steps []playStep) string {
 		var logs [2][]string
 		for i := range logs {
 			var clock relaytest.Clock
 			opts := chaos(seed)
 			opts.After = clock.After
-			logs[i] = newPlay(rt, relay.NewHub(&opts), clock.Advance, seed).run(steps)
+			var wrong string
+			if logs[i], wrong = newPlay(t, relay.NewHub(&opts), clock.Advance).run(steps); wrong != "" {
+				return wrong
+			}
 		}
 		if !slices.Equal(logs[0], logs[1]) {
-			rt.Error("the same seed went two ways")
+			return "the same seed went two ways"
 		}
+		return ""
 	})
 }
 
@@ -39,10 +41,13 @@ func TestMemoryPromisesInBubble(t *testing.T) {
 	for seed := range uint64(30) {
 		synctest.Test(t, func(t *testing.T) {
 			opts := chaos(seed)
-			newPlay(t, relay.NewHub(&opts), func(d time.Duration) {
+			_, wrong := newPlay(t, relay.NewHub(&opts), func(d time.Duration) {
 				<-time.After(d + time.Microsecond) // virtual
 				synctest.Wait()
-			}, seed).run(200)
+			}).run(drawPlay(seed))
+			if wrong != "" {
+				t.Errorf("seed %d: %s", seed, wrong)
+			}
 		})
 	}
 }
@@ -70,14 +75,13 @@ func chaos(seed uint64) relay.HubOptions {
 
 // A play is nodes that publish, and what befalls them.
 type play struct {
-	t       rapid.TB
 	hub     *relay.Hub
 	advance func(d time.Duration)
-	random  *rand.Rand
 	actors  []*actor
 
-	mu  sync.Mutex
-	log []string
+	mu    sync.Mutex
+	log   []string
+	wrong string // the first that was not as it should be
 }
 
 // An actor is a node of a play.
@@ -103,8 +107,9 @@ const playedNodes = 4
 
 var playedChannels = []string{"a", "b", "c", "d", "e"}
 
-func newPlay(t rapid.TB, hub *relay.Hub, advance func(d time.Duration), seed uint64) *play {
-	p := &play{t: t, hub: hub, advance: advance, random: rand.New(rand.NewPCG(seed, 2))}
+func newPlay(t *testing.T, hub *relay.Hub, advance func(d time.Duration)) *play {
+	t.Helper()
+	p := &play{hub: hub, advance: advance}
 	for i := range playedNodes {
 		a := &actor{
 			Relay: hub.Relay(), play: p, id: fmt.Sprint(i),
@@ -125,6 +130,14 @@ func (p *play) notef(format string, args ...any) {
 	p.log = append(p.log, fmt.Sprintf(format, args...))
 }
 
+func (p *play) failf(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.wrong == "" {
+		p.wrong = fmt.Sprintf(format, args...)
+	}
+}
+
 // Receive wants the payloads of one publisher on one channel in order.
 func (a *actor) Receive(m relay.Message) {
 	a.play.notef("%s received %s", a.id, m.Payload)
@@ -138,11 +151,11 @@ func (a *actor) Receive(m relay.Message) {
 		var from, number int
 		var channel string
 		if _, err := fmt.Sscanf(one, "%d %s %d", &from, &channel, &number); err != nil || channel != m.Channel {
-			a.play.t.Errorf("%q on %s: %v", one, m.Channel, err)
+			a.play.failf("%q on %s: %v", one, m.Channel, err)
 		}
 		stream := fmt.Sprint(m.Channel, m.Pattern, from)
 		if number < a.last[stream] {
-			a.play.t.Errorf("%s received %q after number %d", a.id, one, a.last[stream])
+			a.play.failf("%s received %q after number %d", a.id, one, a.last[stream])
 		}
 		a.last[stream] = number
 		a.copies[one]++
@@ -166,7 +179,7 @@ func (a *actor) Published(results []relay.Result) {
 	for _, r := range results {
 		a.play.notef("%s was told %+v", a.id, r)
 		if _, twice := a.results[r.Token]; twice || r.Token == 0 {
-			a.play.t.Errorf("%s: a result too many: %+v", a.id, r)
+			a.play.failf("%s: a result too many: %+v", a.id, r)
 		}
 		a.results[r.Token] = r
 	}
@@ -179,7 +192,7 @@ func (a *actor) Lane(e relay.LaneEvent) {
 	defer a.mu.Unlock()
 	up, known := a.up[e.Lane]
 	if up == e.Up && known || !known && e.Up {
-		a.play.t.Errorf("%s: %+v out of turn", a.id, e)
+		a.play.failf("%s: %+v out of turn", a.id, e)
 	}
 	a.up[e.Lane] = e.Up
 }
@@ -198,6 +211,6 @@ func (a *actor) publish(channel string, guard bool, patience time.Duration) {
 		a.sent[p.Token] = string(p.Payload[:len(p.Payload)-1])
 	case errors.Is(err, relay.ErrFull), a.gone && errors.Is(err, relay.ErrClosed):
 	default:
-		a.play.t.Errorf("publish: %v", err)
+		a.play.failf("publish: %v", err)
 	}
 }

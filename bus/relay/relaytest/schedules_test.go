@@ -12,57 +12,94 @@ import (
 const seedVariable = "ACKBUS_TEST_OF_SCHEDULES"
 
 // A listener hears what a test says as it fails.
-type listener struct{ testing.TB }
+type listener struct {
+	testing.TB
+	name string
+}
 
 type lastWord string
 
 func (listener) Helper() {}
 
+func (listener) Logf(string, ...any) {}
+
+func (l listener) Name() string { return l.name }
+
 func (listener) Fatalf(format string, args ...any) { panic(lastWord(fmt.Sprintf(format, args...))) }
 
-// failure is what a test of schedules says that fails; empty if it does not. A schedule fails where it has a step of 5 and one of 7.
-func failure(t *testing.T, n uint64, played *[]uint64) (said string) {
-	t.Helper()
+// A toyStep is one of a toy's schedules.
+type toyStep struct{ N int }
+
+func (s toyStep) String() string { return fmt.Sprint(s.N) }
+
+// A toy is what is played: it breaks where there is a step of 5 and one of 7, unless it was mended, and panics at 9.
+type toy struct {
+	mended bool
+	drawn  []uint64 // seeds
+	played [][]toyStep
+}
+
+func (y *toy) draw(seed uint64) []toyStep {
+	y.drawn = append(y.drawn, seed)
+	switch {
+	case seed < 3:
+		return []toyStep{{5}, {6}}
+	case seed == 50:
+		return []toyStep{{8}, {9}}
+	}
+	return []toyStep{{1}, {5}, {6}, {7}, {8}}
+}
+
+func (y *toy) play(_ uint64, steps []toyStep) string {
+	y.played = append(y.played, steps)
+	if slices.Contains(steps, toyStep{9}) {
+		panic("nine")
+	}
+	if !y.mended && slices.Contains(steps, toyStep{5}) && slices.Contains(steps, toyStep{7}) {
+		return "it broke"
+	}
+	return ""
+}
+
+// failure plays the toy's schedules in a directory of the test's own, and returns what the test says that fails; empty if it does not.
+func (y *toy) failure(n uint64) (said string) {
 	defer func() {
 		if word, failed := recover().(lastWord); failed {
 			said = string(word)
 		}
 	}()
-	relaytest.Schedules(listener{t}, seedVariable, n, func(seed uint64) []int {
-		*played = append(*played, seed)
-		if seed < 3 {
-			return []int{5, 6}
-		}
-		return []int{1, 5, 6, 7, 8}
-	}, func(_ uint64, steps []int) string {
-		if slices.Contains(steps, 5) && slices.Contains(steps, 7) {
-			return "it broke"
-		}
-		return ""
-	})
+	relaytest.Schedules(listener{name: "TestToy/of_some_kind"}, seedVariable, n, y.draw, y.play)
 	return ""
 }
 
 // The first schedule that fails is told with the steps that it needs and with its seed, which is then played alone.
 func TestSchedules(t *testing.T) {
-	var played []uint64
-	if said := failure(t, 3, &played); said != "" || !slices.Equal(played, []uint64{0, 1, 2}) {
-		t.Errorf("played %v, and said %q", played, said)
+	t.Chdir(t.TempDir())
+	var y toy
+	if said := y.failure(3); said != "" || !slices.Equal(y.drawn, []uint64{0, 1, 2}) {
+		t.Errorf("played %v, and said %q", y.drawn, said)
 	}
-	played = nil
-	want := "seed 3: it broke, after\n5\n7\nreplay with " + seedVariable + "=3"
-	if said := failure(t, 10, &played); said != want || len(played) != 4 {
-		t.Errorf("played %v, and said %q, want %q", played, said, want)
+	want := "seed 3: it broke, after\n5\n7\nreplay with " + seedVariable + "=3\n"
+	y = toy{}
+	if said := y.failure(10); !strings.HasPrefix(said, want) || len(y.drawn) != 4 {
+		t.Errorf("played %v, and said %q, want %q", y.drawn, said, want)
 	}
-	for seed, want := range map[string]string{"3": want, "1": "", "x": seedVariable + ": "} {
+	for seed, want := range map[string]string{"3": want, "1": "", "x": seedVariable + ": ", "50": "seed 50: panic: nine\n"} {
 		t.Setenv(seedVariable, seed)
-		played = nil
-		said := failure(t, 10, &played)
+		y = toy{}
+		said := y.failure(10)
 		if !strings.HasPrefix(said, want) || want == "" && said != "" {
 			t.Errorf("with seed %s it said %q, want %q", seed, said, want)
 		}
-		if seed != "x" && len(played) != 1 {
-			t.Errorf("with seed %s it played %v", seed, played)
+		if seed != "x" && len(y.drawn) != 1 {
+			t.Errorf("with seed %s it played %v", seed, y.drawn)
 		}
+	}
+}
+
+// With the race detector as many are played as can be.
+func TestMany(t *testing.T) {
+	if got := relaytest.Many(10, 3); got != 10 && got != 3 {
+		t.Errorf("%d", got)
 	}
 }
