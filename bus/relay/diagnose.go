@@ -29,8 +29,9 @@ type Finding struct {
 	Fix   string `json:"fix,omitempty"` // what to do, a command where one does it; empty: nothing
 }
 
-// Diagnose looks at a Redis in the way in which a node uses it, and says what to change there. It changes nothing itself; what it
-// publishes and subscribes to lies below the prefix of the options, on a channel that no node has. ctx bounds it. Errors that wrap
+// Diagnose looks at a Redis in the way in which a node uses it, and says what to change there. It leaves nothing behind; what it
+// publishes and subscribes to lies below the prefix of the options, on a channel that no node has, and so do the keys that it writes and
+// deletes, in the place of a queue that nobody has. ctx bounds it. Errors that wrap
 // ErrUnavailable say that Redis can't be reached, or does not let us in; others are about the URL and the options.
 func Diagnose(ctx context.Context, url string, opts *Options) ([]Finding, error) {
 	o, err := opts.withDefaults()
@@ -46,7 +47,7 @@ func Diagnose(ctx context.Context, url string, opts *Options) ([]Finding, error)
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	defer d.link.close()
-	for _, look := range []func(context.Context) error{d.reach, d.server, d.replication, d.clients, d.memory, d.settings, d.ways} {
+	for _, look := range []func(context.Context) error{d.reach, d.server, d.replication, d.clients, d.memory, d.settings, d.ways, d.jobs} {
 		if err := look(ctx); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}

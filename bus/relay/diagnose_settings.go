@@ -44,7 +44,7 @@ func (d *diagnosis) memory(ctx context.Context) error {
 		return nil
 	}
 	d.faultf("eviction", d.command("CONFIG SET maxmemory-policy noeviction"), "maxmemory-policy is %s: a burst in the buffers of lanes "+
-		"would cost keys of whoever else uses this Redis; ackbus itself has none", policy)
+		"would cost keys, and with them jobs: workers keep theirs here. The bus itself has none", policy)
 	return nil
 }
 
@@ -68,11 +68,11 @@ func (d *diagnosis) settings(ctx context.Context) error {
 	} {
 		values, err := d.link.client.ConfigGet(ctx, one.name).Result()
 		if err != nil {
-			return d.unseen("settings", "+config|get", "output buffers, tcp-keepalive and timeout", err)
+			return d.unseen("settings", "+config|get", "output buffers, tcp-keepalive, timeout and persistence", err)
 		}
 		one.judge(values[one.name])
 	}
-	return nil
+	return d.persistence(ctx)
 }
 
 // judgeBuffers reads the limits of all classes, as in "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60".

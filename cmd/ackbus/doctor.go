@@ -31,8 +31,8 @@ func newDoctor() *cobra.Command {
 		Short: "Check Redis and this machine, and say what to change",
 		Long: `Check Redis and this machine, and say what to change.
 
-It looks at Redis in the way in which a node uses it, with the rights that the URL gives, and changes nothing. Exit codes: 0 all is well,
-1 something has to change, 2 wrong usage, 3 Redis can't be reached.`,
+It looks at Redis in the way in which a node uses it, with the rights that the URL gives, and leaves nothing behind. Exit codes: 0 all is
+well, 1 something has to change, 2 wrong usage, 3 Redis can't be reached.`,
 		Example: `  ackbus doctor --redis redis://10.0.0.5:6379`,
 		Args:    cobra.NoArgs,
 		RunE:    running(d.run),
