@@ -35,11 +35,16 @@ func (p *Pool) guard(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		alone := p.jobs.bus.Unreachable() > cutOffAfter
+		unreachable := p.jobs.bus.Unreachable()
 		for _, in := range p.intakes {
-			in.guard(alone || in.silent() > silentSelf)
+			in.guard(cutOff(unreachable, in.silent()))
 		}
 	}
+}
+
+// cutOff reports whether others may think that a worker is gone which has had no lane for so long, and no heartbeat taken by a queue.
+func cutOff(unreachable, silent time.Duration) bool {
+	return unreachable > cutOffAfter || silent > silentSelf
 }
 
 // guard raises the fence, or lifts it.

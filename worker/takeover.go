@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -10,24 +9,18 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-const (
-	watchEvery = 150 * time.Millisecond
-	goneAfter  = 1500 * time.Millisecond // without a connection of its node
-	calmAfter  = 3 * time.Second         // looks count again, after this worker's own view was broken or Redis began: others come back too
-)
+const watchEvery = 150 * time.Millisecond
 
-// others is what a worker sees of the others.
+// others looks at the other workers for a pool.
 type others struct {
-	pool   *Pool
-	absent map[workerID]time.Time // since when Redis holds no connection of its node
-	calm   time.Time              // since when this worker's own view is whole, and Redis is up
-	watch  time.Time              // since when it has watched without a break
+	pool *Pool
+	view *view
 }
 
 // watchOthers takes over from workers that are gone, until the pool ends.
 func (p *Pool) watchOthers(ctx context.Context) {
 	now := time.Now()
-	o := &others{pool: p, absent: make(map[workerID]time.Time), watch: now, calm: now.Add(-p.jobs.store.up(ctx))}
+	o := &others{pool: p, view: newView(p.opts.Lease, now, now.Add(-p.jobs.store.up(ctx)))}
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	for {
@@ -36,11 +29,11 @@ func (p *Pool) watchOthers(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if p.jobs.bus.Unreachable() > 0 || p.silent() > 2*beatEvery {
-			o.broken() // leases end all the same
+		if blind(p.jobs.bus.Unreachable(), p.silent()) {
+			o.view.broken(time.Now()) // leases end all the same
 		}
 		if err := o.look(ctx); err != nil && ctx.Err() == nil {
-			o.broken()
+			o.view.broken(time.Now())
 		}
 	}
 }
@@ -54,22 +47,7 @@ func (p *Pool) silent() time.Duration {
 	return silent
 }
 
-// broken notes that what was seen tells of this worker, not of the others.
-func (o *others) broken() {
-	o.calm = time.Now()
-	o.watch = o.calm
-	clear(o.absent)
-}
-
-// A sighting is another worker at one queue.
-type sighting struct {
-	in    *intake
-	id    workerID
-	beat  string // its last heartbeat, as Redis has it
-	quiet time.Duration
-}
-
-// look looks once at all others.
+// look looks once at all others, and takes over from those that are gone.
 func (o *others) look(ctx context.Context) error {
 	seen, err := o.sightings(ctx)
 	if err != nil {
@@ -79,36 +57,10 @@ func (o *others) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	absent := make(map[workerID]time.Time)
-	for _, s := range seen {
-		if !present[s.id.node()] {
-			absent[s.id] = now
-			if since, before := o.absent[s.id]; before {
-				absent[s.id] = since
-			}
-		}
-		if why := o.judge(s, absent, now); why != nil {
-			o.takeOver(ctx, s, why)
-		}
+	for _, v := range o.view.judge(seen, present, time.Now()) {
+		o.takeOver(ctx, v)
 	}
-	o.absent = absent
 	return nil
-}
-
-// judge says why a worker is gone, or nil.
-func (o *others) judge(s sighting, absent map[workerID]time.Time, now time.Time) error {
-	since, gone := absent[s.id]
-	switch {
-	case gone && now.Sub(o.calm) >= calmAfter && now.Sub(since) >= goneAfter:
-		return fmt.Errorf("%w: its worker died", ErrLeaseLost)
-	case s.quiet > silentOther && now.Sub(o.watch) > silentOther:
-		return fmt.Errorf("%w: its worker fell silent", ErrLeaseLost)
-	case s.quiet > o.pool.opts.Lease:
-		return fmt.Errorf("%w: it ended", ErrLeaseLost)
-	default:
-		return nil
-	}
 }
 
 // sightings reads the heartbeats of the others.
@@ -162,13 +114,13 @@ func (o *others) present(ctx context.Context, seen []sighting) (map[uuid.UUID]bo
 }
 
 // takeOver has a worker's jobs wait again, before all others.
-func (o *others) takeOver(ctx context.Context, s sighting, why error) {
-	n, err := s.in.reap(ctx, s.id, s.beat, why, true)
+func (o *others) takeOver(ctx context.Context, v verdict) {
+	n, err := v.in.reap(ctx, v.id, v.beat, v.why, true)
 	switch {
 	case err != nil:
-		s.in.log.Warn("no take-over", slog.String("worker", s.id.name()), slog.Any("error", err))
+		v.in.log.Warn("no take-over", slog.String("worker", v.id.name()), slog.Any("error", err))
 	case n >= 0:
-		s.in.log.Warn("took over from a worker", slog.String("worker", s.id.name()), slog.Int64("jobs", n), slog.Any("why", why))
+		v.in.log.Warn("took over from a worker", slog.String("worker", v.id.name()), slog.Int64("jobs", n), slog.Any("why", v.why))
 	}
 }
 

@@ -98,11 +98,16 @@ local function settled(kind, s, entry, id, token, a, b, c)
     if not mine(s, entry) then return 0 end
     leave(s, entry)
     if id ~= '' then
-      local h = call('HMGET', jobKey(id), 'd', 'e')
+      local key = jobKey(id)
+      local h = call('HMGET', key, 'd', 'e', 'w')
       if not h[1] then
         ghosts = ghosts + 1
       elseif not h[2] or h[2] == place(s, entry) then
-        enter(AGAIN, id, jobKey(id))
+        if h[3] then -- it was started, and the worker never learned of it
+          call('HDEL', key, 'w', 'b')
+          if limited then call('SREM', running, id) end
+        end
+        enter(AGAIN, id, key)
       end
     end
     return 1
