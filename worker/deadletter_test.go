@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ackbus/ackbus/internal/run"
 )
 
 func TestDeadLetters(t *testing.T) {
@@ -87,6 +89,27 @@ func TestDeleteAllDead(t *testing.T) {
 	}
 }
 
+// awaitedTwice enqueues a job that both nodes await, and returns how it ends for each, once Redis knows both.
+func awaitedTwice(t *testing.T, asker, doer *node, id JobID, state State, opts ...EnqueueOption) (ended, other chan error, g *run.Group) {
+	t.Helper()
+	q := asker.jobs.Queue("q")
+	ended, other, g = make(chan error, 1), make(chan error, 1), newGroup(t)
+	g.Go(func() {
+		_, err := q.CallBody(within(t, 20*time.Second), "x", append(opts, WithID(id))...)
+		ended <- err
+	})
+	until(t, "it is there", func() bool { job, err := q.Job(t.Context(), id); return err == nil && job.State == state })
+	g.Go(func() {
+		_, err := doer.jobs.Queue("q").Await(within(t, 20*time.Second), id)
+		other <- err
+	})
+	until(t, "the other has joined", func() bool {
+		k, _ := asker.client().HGet(t.Context(), q.base+"job:"+string(id), "k").Result()
+		return len(strings.Fields(k)) == 2
+	})
+	return ended, other, g
+}
+
 // A job can be deleted whatever it does; those who await it end at once.
 func TestDelete(t *testing.T) {
 	asker, doer := shared(t, "asker"), shared(t, "doer")
@@ -113,22 +136,7 @@ func TestDelete(t *testing.T) {
 				start()
 			}
 			id := JobID("job-" + state)
-			ended := make(chan error, 1)
-			other := make(chan error, 1)
-			group := newGroup(t)
-			group.Go(func() {
-				_, err := q.CallBody(within(t, 20*time.Second), "x", append(opts, WithID(id))...)
-				ended <- err
-			})
-			until(t, "it is there", func() bool { job, err := q.Job(t.Context(), id); return err == nil && job.State == state })
-			group.Go(func() {
-				_, err := doer.jobs.Queue("q").Await(within(t, 20*time.Second), id)
-				other <- err
-			})
-			until(t, "the other has joined", func() bool {
-				k, _ := asker.client().HGet(t.Context(), q.base+"job:"+string(id), "k").Result()
-				return len(strings.Fields(k)) == 2
-			})
+			ended, other, group := awaitedTwice(t, asker, doer, id, state, opts...)
 			start := time.Now()
 			if err := q.Delete(t.Context(), id); err != nil {
 				t.Fatal(err)

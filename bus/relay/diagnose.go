@@ -31,8 +31,8 @@ type Finding struct {
 
 // Diagnose looks at a Redis in the way in which a node uses it, and says what to change there. It leaves nothing behind; what it
 // publishes and subscribes to lies below the prefix of the options, on a channel that no node has, and so do the keys that it writes and
-// deletes, in the place of a queue that nobody has. ctx bounds it. Errors that wrap
-// ErrUnavailable say that Redis can't be reached, or does not let us in; others are about the URL and the options.
+// deletes, in the place of a queue that nobody has. ctx bounds it. Errors that wrap ErrUnavailable say that Redis can't be reached, or does
+// not let us in; others are about the URL and the options.
 func Diagnose(ctx context.Context, url string, opts *Options) ([]Finding, error) {
 	o, err := opts.withDefaults()
 	if err != nil {

@@ -187,7 +187,7 @@ func (o *outbox) expireTaken(b *batch) {
 		return
 	}
 	results := o.results[:0]
-	packets, bytes := b.drop(func(t *ticket) bool { return t.deadline != 0 && now >= t.deadline }, behind(o.load()), &results)
+	packets, bytes := b.drop(overdue(now), behind(o.load()), &results)
 	o.results = results
 	o.mu.Lock()
 	o.releaseLocked(packets, bytes)
@@ -200,11 +200,15 @@ func (o *outbox) expireQueued(now int64) {
 	o.mu.Lock()
 	var results []Result
 	if o.state == linkUp && len(o.queue) > 0 && now-o.queue[0].born >= int64(patienceTick) {
-		expired := func(t *ticket) bool { return t.deadline != 0 && now >= t.deadline }
-		results = o.dropLocked(expired, behind(o.bytes), nil)
+		results = o.dropLocked(overdue(now), behind(o.bytes), nil)
 	}
 	o.mu.Unlock()
 	o.deliver(results)
+}
+
+// overdue reports of a packet whether its patience has ended.
+func overdue(now int64) func(t *ticket) bool {
+	return func(t *ticket) bool { return t.deadline != 0 && now >= t.deadline }
 }
 
 // behind is what becomes of a packet that has waited too long in an outbox of so many bytes.

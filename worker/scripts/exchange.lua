@@ -141,6 +141,7 @@ for i = 1, number() do
   verdicts[i] = settled(kind, tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8])
   at = at + n
 end
+
 -- Deletes entries of a line that were acknowledged. What stands before the first one that some worker has is of no use to anybody: it is
 -- cut off, which costs a tenth of deleting one by one.
 local function delete(s, entries)
